@@ -179,18 +179,18 @@ async fn planning(client: &kube::Client, operator: &Operator) -> f64 {
     for (kind, objects) in world::everything(client).await {
         index.replace(kind, objects.into_iter().map(Into::into).collect());
     }
-    let mut mirror = DirectoryCache::default();
+    let mut directory_cache = DirectoryCache::default();
     let all = Store::open(&operator.database(), OpenMode::Read).unwrap().everything().unwrap();
     let mark = all.partners[0].mark.clone();
-    all.partners.into_iter().for_each(|partner| mirror.set_partner(&partner.id.clone(), Some(partner)));
-    all.guests.into_iter().for_each(|guest| mirror.set_guest(&guest.address.clone(), Some(guest)));
-    all.accounts.into_iter().for_each(|account| mirror.set_account(&account.name.clone(), Some(account)));
-    all.users.into_iter().for_each(|user| mirror.set_user(&user.email.clone(), Some(user)));
+    all.partners.into_iter().for_each(|partner| directory_cache.set_partner(&partner.id.clone(), Some(partner)));
+    all.guests.into_iter().for_each(|guest| directory_cache.set_guest(&guest.address.clone(), Some(guest)));
+    all.accounts.into_iter().for_each(|account| directory_cache.set_account(&account.name.clone(), Some(account)));
+    all.users.into_iter().for_each(|user| directory_cache.set_user(&user.email.clone(), Some(user)));
     let workspace = WorkspacePolicy::parse(operator::POLICY).unwrap();
     let owner = Owner { installation: mark.installation, cluster: mark.cluster };
     let world = Inputs {
         declared: &index,
-        observed: &mirror,
+        observed: &directory_cache,
         workspace: &workspace,
         owner: &owner,
         directory_available: true,

@@ -2,16 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::cache::{CachedAnyKind, Kind, Name, ObjectCache, ObjectRef};
+use crate::cache::{AnyCachedObject, Kind, Name, ObjectCache, ObjectRef};
 use crate::domain::GuestRole;
 use crate::validation::{MembershipTerms, ShareTerms};
 
 impl ObjectCache {
-    pub(super) fn link(&mut self, key: &ObjectRef, object: CachedAnyKind) {
+    pub(super) fn link(&mut self, key: &ObjectRef, object: AnyCachedObject) {
         let name = (key.namespace.clone(), key.name.clone());
         let uid = object.metadata().uid.clone().unwrap_or_default();
         match object {
-            CachedAnyKind::Partner(mut slot) => {
+            AnyCachedObject::Partner(mut slot) => {
                 slot.share(&name, &uid);
                 self.partner_uids.insert(uid, name.clone());
                 for admin in slot.read().iter().flat_map(|entry| &entry.reading.terms.host_admins) {
@@ -19,7 +19,7 @@ impl ObjectCache {
                 }
                 self.partners.insert(name, slot);
             }
-            CachedAnyKind::Membership(mut slot) => {
+            AnyCachedObject::Membership(mut slot) => {
                 slot.share(&name, &uid);
                 self.membership_uids.insert(uid, name.clone());
                 if let Some(entry) = slot.read() {
@@ -27,7 +27,7 @@ impl ObjectCache {
                 }
                 self.memberships.insert(name, slot);
             }
-            CachedAnyKind::Share(mut slot) => {
+            AnyCachedObject::Share(mut slot) => {
                 slot.share(&name, &uid);
                 self.share_uids.insert(uid, name.clone());
                 if let Some(entry) = slot.read() {

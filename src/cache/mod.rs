@@ -20,7 +20,7 @@ mod object_ref;
 pub mod resource_version;
 
 pub use dependents::Dependents;
-pub use object::{CacheEntry, CachedAnyKind, CachedMetadata, CachedObject, CachedStatus};
+pub use object::{AnyCachedObject, CacheEntry, CachedMetadata, CachedObject, CachedStatus};
 pub use object_ref::{Kind, ObjectRef};
 
 /// A declared object.
@@ -248,7 +248,7 @@ impl ObjectCache {
     /// Stores an object that was added or changed, or that a write of ours returned. Returns the keys that the change
     /// affects. An event older than the stored object, such as the echo of our own write, changes nothing.
     pub fn apply(&mut self, object: Object) -> Dependents {
-        let object = CachedAnyKind::from(object);
+        let object = AnyCachedObject::from(object);
         let key = object.key();
         if let Some(stored) = self.metadata(&key)
             && stored.uid == object.metadata().uid
@@ -269,12 +269,12 @@ impl ObjectCache {
 
     /// Applies a complete list of one kind. Objects that it lacks are deleted. Its objects replace the stored ones,
     /// even with lower resourceVersions (a restore). Returns the affected keys.
-    pub fn replace(&mut self, kind: Kind, objects: Vec<CachedAnyKind>) -> Dependents {
+    pub fn replace(&mut self, kind: Kind, objects: Vec<AnyCachedObject>) -> Dependents {
         if self.keys(kind).next().is_none() {
             return self.fill(objects);
         }
         let mut touched = Dependents::default();
-        let listed: BTreeSet<ObjectRef> = objects.iter().map(CachedAnyKind::key).collect();
+        let listed: BTreeSet<ObjectRef> = objects.iter().map(AnyCachedObject::key).collect();
         let gone: Vec<ObjectRef> = self.keys(kind).filter(|key| !listed.contains(key)).collect();
         for key in gone {
             touched.merge(self.remove(&key));
@@ -293,7 +293,7 @@ impl ObjectCache {
 
     /// Stores the first list of a kind, which affects all stored objects. A computation per object would be quadratic,
     /// because each new membership under a quota affects all others.
-    fn fill(&mut self, objects: Vec<CachedAnyKind>) -> Dependents {
+    fn fill(&mut self, objects: Vec<AnyCachedObject>) -> Dependents {
         let mut touched = Dependents::default();
         if objects.is_empty() {
             return touched;
@@ -307,7 +307,7 @@ impl ObjectCache {
         touched
     }
 
-    fn put(&mut self, key: &ObjectRef, object: CachedAnyKind) -> Dependents {
+    fn put(&mut self, key: &ObjectRef, object: AnyCachedObject) -> Dependents {
         let key = &self.known(key);
         let mut touched = Dependents::default();
         let relevant = self.is_relevant(key, &object);
@@ -344,7 +344,7 @@ impl ObjectCache {
     }
 
     /// Whether a change can affect other objects: any change except of status, other finalizers and bookkeeping.
-    fn is_relevant(&self, key: &ObjectRef, new: &CachedAnyKind) -> bool {
+    fn is_relevant(&self, key: &ObjectRef, new: &AnyCachedObject) -> bool {
         // Nothing is granted through a partner or a share without a finalizer, because it could disappear unnoticed. A
         // membership does not depend on others for this.
         let guards = |meta: &CachedMetadata| key.kind != Kind::Membership && has_finalizer(&meta.finalizers);
@@ -360,9 +360,9 @@ impl ObjectCache {
         }
         let name = (key.namespace.clone(), key.name.clone());
         match new {
-            CachedAnyKind::Partner(new) => terms_differ(self.partners.get(&name), new),
-            CachedAnyKind::Membership(new) => terms_differ(self.memberships.get(&name), new),
-            CachedAnyKind::Share(new) => terms_differ(self.shares.get(&name), new),
+            AnyCachedObject::Partner(new) => terms_differ(self.partners.get(&name), new),
+            AnyCachedObject::Membership(new) => terms_differ(self.memberships.get(&name), new),
+            AnyCachedObject::Share(new) => terms_differ(self.shares.get(&name), new),
         }
     }
 }

@@ -162,7 +162,7 @@ impl<S, T> CacheEntry<S, T> {
 /// An object in its stored form. A list is converted page by page, because all objects in the form of the server would
 /// need twice the memory.
 #[derive(Clone, Debug)]
-pub enum CachedAnyKind {
+pub enum AnyCachedObject {
     /// A partner.
     Partner(CacheEntry<api::LocalPartnerStatus, PartnerTerms>),
     /// A membership.
@@ -171,7 +171,7 @@ pub enum CachedAnyKind {
     Share(CacheEntry<api::AccountShareStatus, ShareTerms>),
 }
 
-impl CachedAnyKind {
+impl AnyCachedObject {
     /// The object's kind.
     pub fn kind(&self) -> Kind {
         match self {
@@ -197,7 +197,7 @@ impl CachedAnyKind {
     }
 }
 
-impl From<Object> for CachedAnyKind {
+impl From<Object> for AnyCachedObject {
     fn from(object: Object) -> Self {
         match object {
             Object::Partner(object) => {

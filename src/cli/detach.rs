@@ -137,10 +137,10 @@ async fn orphans(args: &DetachArgs, out: &mut dyn Write) -> Result<(), Problem> 
 /// The steps that remove the orphans' ownership marks. The directory is read first: a guest admitted before the objects are read
 /// is declared by then.
 async fn orphaned(input: &Manifests, directory: &dyn DirectoryWriter) -> Result<Vec<Step>, String> {
-    let (given, index, mirror) = compared(input, directory).await?;
+    let (given, index, directory_cache) = compared(input, directory).await?;
     Ok(gc::unmanage_orphans(Inputs {
         declared: &index,
-        observed: &mirror,
+        observed: &directory_cache,
         workspace: &given.workspace,
         owner: &given.owner,
         directory_available: true,
@@ -170,11 +170,11 @@ async fn compared(
             given.objects.iter().filter(|object| object.kind() == kind).cloned().map(Into::into).collect(),
         );
     }
-    let mut mirror = DirectoryCache::default();
+    let mut directory_cache = DirectoryCache::default();
     for guest in load.guests {
-        mirror.set_guest(&guest.address.clone(), Some(guest));
+        directory_cache.set_guest(&guest.address.clone(), Some(guest));
     }
-    Ok((given, index, mirror))
+    Ok((given, index, directory_cache))
 }
 
 /// The keys and names of memberships without a record in the directory whose status reports an invitation.
@@ -182,14 +182,14 @@ async fn unknown(
     input: &Manifests,
     directory: &dyn DirectoryWriter,
 ) -> Result<BTreeMap<String, (ObjectRef, String)>, String> {
-    let (_, index, mirror) = compared(input, directory).await?;
+    let (_, index, directory_cache) = compared(input, directory).await?;
     let entry = |entry: &Membership| {
         let meta = &entry.metadata;
         let text = |text: &Option<Arc<str>>| text.as_deref().unwrap_or_default().to_owned();
         let key = ObjectRef::new(Kind::Membership, text(&meta.namespace), text(&meta.name));
         (text(&meta.uid), (key, behind::named(entry)))
     };
-    Ok(behind::missing(&index, &mirror).map(entry).collect())
+    Ok(behind::missing(&index, &directory_cache).map(entry).collect())
 }
 
 async fn missing(args: &DetachArgs, out: &mut dyn Write) -> Result<(), Problem> {

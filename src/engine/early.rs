@@ -95,8 +95,8 @@ impl Engine {
         }
         let (address, known) = self.record_of(key)?;
         let looked = self.rounds.get(key).is_some_and(|round| round.was_read);
-        let world = self.world(now);
-        let planned = panics::caught(|| (plan::revoke::plan(world, key), plan::revoke::may_revoke(world, key)));
+        let inputs = self.inputs(now);
+        let planned = panics::caught(|| (plan::revoke::plan(inputs, key), plan::revoke::may_revoke(inputs, key)));
         let (plan, may_revoke) =
             planned.map_err(|message| self.planner_panicked(key, &message, now)).unwrap_or((Plan::nothing(), false));
         if let Some(next) = plan.next_check {
@@ -119,12 +119,12 @@ impl Engine {
     fn record_of(&self, key: &ObjectRef) -> Option<(Email, bool)> {
         let entry = self.index.membership(&key.namespace, &key.name).filter(|_| key.kind == Kind::Membership)?;
         let entry = CacheEntry::read(entry)?;
-        let recorded = self.mirror.live_by_uid(entry.metadata.uid.as_deref().unwrap_or_default());
+        let recorded = self.directory_cache.live_by_uid(entry.metadata.uid.as_deref().unwrap_or_default());
         if let Some(record) = recorded {
             return Some((record.address.clone(), true));
         }
         let address = entry.reading.terms.email.clone()?;
-        let known = self.mirror.guest(&address).is_some();
+        let known = self.directory_cache.guest(&address).is_some();
         Some((address, known))
     }
 }

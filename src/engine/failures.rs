@@ -190,7 +190,7 @@ impl Engine {
         let member = self.index.membership(&guest.namespace, &guest.name).and_then(CacheEntry::read);
         let admin = member.is_some_and(|member| member.reading.terms.role == GuestRole::GuestAdmin);
         let uid = entry.metadata.uid.as_deref().unwrap_or_default();
-        let mut holders = self.mirror.holders(uid).filter_map(|guest| guest.mark.as_ref());
+        let mut holders = self.directory_cache.holders(uid).filter_map(|guest| guest.mark.as_ref());
         admin
             || entry.reading.terms.guest_users.contains_key(&*guest.name)
             || holders.any(|mark| mark.namespace == *guest.namespace && mark.name == *guest.name)

@@ -32,12 +32,12 @@ impl Engine {
         let marked = |step: &Step| -> Option<&OwnershipMark> {
             if let Operation::DeactivatePartner { partner } | Operation::ApplyPartner { partner, .. } = &step.operation
             {
-                return self.mirror.partner(partner).map(|record| &record.mark);
+                return self.directory_cache.partner(partner).map(|record| &record.mark);
             }
             // For a partner's guests, the check is that no membership names it. For a share's guests, it is their
             // grants through it.
             let guest = step.operation.guest().filter(|_| key.kind == Kind::Membership)?;
-            self.mirror.guest_by_id(guest).filter(|record| record.is_live())?.mark.as_ref()
+            self.directory_cache.guest_by_id(guest).filter(|record| record.is_live())?.mark.as_ref()
         };
         let others = steps.iter().filter_map(marked).any(|mark| *mark.uid != *uid);
         others.then(|| Check::Present { key: key.clone(), uid: uid.to_string() })

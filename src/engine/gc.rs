@@ -37,21 +37,21 @@ impl Engine {
         if !self.health.directory {
             return None;
         }
-        let sweep = match panics::caught(|| (self.garbage_collector)(self.world(now))) {
-            Ok(sweep) => sweep,
+        let collection = match panics::caught(|| (self.garbage_collector)(self.inputs(now))) {
+            Ok(collection) => collection,
             Err(message) => {
                 self.planner_panicked(&ObjectRef::garbage_collection(), &message, now);
                 return None;
             }
         };
-        if let Some(next) = sweep.next_check {
+        if let Some(next) = collection.next_check {
             self.queue.at(&ObjectRef::garbage_collection(), next);
         }
-        self.report_orphans(&sweep);
-        let GarbageCollection { revocations: withhold, mut steps, .. } = sweep;
+        self.report_orphans(&collection);
+        let GarbageCollection { revocations, mut steps, .. } = collection;
         // Revocations come first. They read the objects live, so that an outdated view revokes nothing.
-        if !withhold.is_empty() {
-            let few = || withhold.iter().take(ORPHANS_AT_ONCE);
+        if !revocations.is_empty() {
+            let few = || revocations.iter().take(ORPHANS_AT_ONCE);
             let checks = few().map(|(key, _)| self.as_declared(key)).collect();
             let steps: Vec<Step> = few().flat_map(|(_, steps)| steps.iter().cloned()).collect();
             return Some(Task::Execute { checks, steps, basis: None, notices: Vec::new() });
@@ -75,11 +75,11 @@ impl Engine {
     }
 
     /// Logs the orphans when they change, and reports in readiness if they exceed the limit.
-    fn report_orphans(&mut self, sweep: &GarbageCollection) {
-        let orphans: BTreeSet<Orphan> = sweep.orphans.iter().cloned().collect();
+    fn report_orphans(&mut self, collection: &GarbageCollection) {
+        let orphans: BTreeSet<Orphan> = collection.orphans.iter().cloned().collect();
         self.health.orphans = orphans.len();
-        if sweep.too_many_orphans {
-            self.health.problems.insert("TooManyOrphans", self.too_many(sweep));
+        if collection.too_many_orphans {
+            self.health.problems.insert("TooManyOrphans", self.too_many(collection));
         } else {
             self.health.problems.remove("TooManyOrphans");
         }
@@ -91,8 +91,8 @@ impl Engine {
             .take(NAMED)
             .map(|Orphan { namespace, name, address }| format!("{namespace}/{name} ({address})"))
             .collect();
-        let (count, guests, names) = (orphans.len(), sweep.guests, names.join(", "));
-        match (orphans.is_empty(), sweep.too_many_orphans) {
+        let (count, guests, names) = (orphans.len(), collection.guests, names.join(", "));
+        match (orphans.is_empty(), collection.too_many_orphans) {
             (true, _) => tracing::info!("no guest is orphaned"),
             (false, true) => {
                 tracing::error!(count, guests, "TooManyOrphans: nothing declares {names}; they are left as they are");
@@ -105,8 +105,8 @@ impl Engine {
     }
 
     /// The message for too many orphans, with the fix.
-    fn too_many(&self, sweep: &GarbageCollection) -> String {
-        let (gone, guests) = (sweep.orphans.len(), sweep.guests);
+    fn too_many(&self, collection: &GarbageCollection) -> String {
+        let (gone, guests) = (collection.orphans.len(), collection.guests);
         if self.extent == PruneScope::Everything {
             return format!(
                 "{gone} of {guests} guests in the directory have no membership; their access stays as it is. \
@@ -114,14 +114,14 @@ impl Engine {
                  guestlist detach --orphans"
             );
         }
-        let before = match sweep.pruned {
+        let before = match collection.pruned {
             0 => String::new(),
             pruned => format!(", after {pruned} that were removed for this reason in the last 24 hours"),
         };
         format!(
             "{gone} of {guests} guests in the directory are declared by no file{before}; their access stays as it \
              is. Declare them again, or remove them with --max-removals {}",
-            gone + sweep.pruned
+            gone + collection.pruned
         )
     }
 

@@ -44,7 +44,7 @@ impl Engine {
 
     /// Queues the memberships that may have their turn.
     fn next_turns(&mut self, key: &ObjectRef, now: Timestamp) {
-        let left = invitations::left(self.world(now), &key.namespace);
+        let left = invitations::left(self.inputs(now), &key.namespace);
         for next in self.invitations.first(&key.namespace, left) {
             self.queue.push(next, Priority::Live);
         }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
-use crate::cache::{CachedAnyKind, CachedMetadata, Kind, Object, ObjectRef};
+use crate::cache::{AnyCachedObject, CachedMetadata, Kind, Object, ObjectRef};
 pub use crate::directory::Snapshot as Load;
 use crate::directory::{
     AccountRecord, Applied, Error, GuestRecord, Operation, PartnerId, PartnerRecord, Purged, Revision, SignInGate,
@@ -49,7 +49,7 @@ pub enum Input {
         /// The kind.
         kind: Kind,
         /// All its objects.
-        objects: Vec<CachedAnyKind>,
+        objects: Vec<AnyCachedObject>,
         /// The list's resourceVersion.
         frontier: u64,
     },

@@ -27,7 +27,7 @@ use crate::directory::{Changed, DirectoryCache, Owner, PartnerId};
 use crate::domain::Email;
 pub use crate::engine::message::*;
 use crate::engine::queue::{Priority, Queue};
-use crate::plan::gc::{self as sweeping, GarbageCollection, Orphan};
+use crate::plan::gc::{GarbageCollection, Orphan, plan as collect_garbage};
 use crate::plan::{self, AvailableFacts, Event, Finalizer, Inputs, InvitationQueue, Plan, PruneScope};
 use crate::workspace_policy::WorkspacePolicy;
 use failures::Retained;
@@ -59,7 +59,7 @@ pub struct Engine {
     /// The declared objects.
     pub index: ObjectCache,
     /// The directory's records.
-    pub mirror: DirectoryCache,
+    pub directory_cache: DirectoryCache,
     /// The policy in force.
     pub workspace: WorkspacePolicy,
     /// The installation and cluster.
@@ -104,13 +104,13 @@ impl Engine {
     pub fn new(owner: Owner, workspace: WorkspacePolicy, workers: usize) -> Self {
         Self {
             index: ObjectCache::default(),
-            mirror: DirectoryCache::default(),
+            directory_cache: DirectoryCache::default(),
             workspace,
             owner,
             queue: Queue::default(),
             health: EngineHealth::default(),
             planner: plan::plan,
-            garbage_collector: sweeping::plan,
+            garbage_collector: collect_garbage,
             extent: PruneScope::Everything,
             workers,
             seen_versions: BTreeMap::new(),
@@ -143,8 +143,8 @@ impl Engine {
 
     /// Replaces the planner of garbage collection.
     #[must_use]
-    pub fn with_garbage_collector(mut self, sweeper: GarbageCollector) -> Self {
-        self.garbage_collector = sweeper;
+    pub fn with_garbage_collector(mut self, collector: GarbageCollector) -> Self {
+        self.garbage_collector = collector;
         self
     }
 
@@ -280,10 +280,10 @@ impl Engine {
         }
     }
 
-    fn world(&self, now: Timestamp) -> Inputs<'_> {
+    fn inputs(&self, now: Timestamp) -> Inputs<'_> {
         Inputs {
             declared: &self.index,
-            observed: &self.mirror,
+            observed: &self.directory_cache,
             workspace: &self.workspace,
             owner: &self.owner,
             directory_available: self.health.directory,

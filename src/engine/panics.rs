@@ -36,16 +36,16 @@ impl Engine {
 
     /// The plan for an object. `None`: the planner panicked, and the object is planned again later.
     pub(super) fn planned(&mut self, key: &ObjectRef, kept: Retained, now: Timestamp) -> Option<Plan> {
-        let world = self.world(now);
-        let world = match kept {
-            Retained::Nothing | Retained::Object | Retained::Refused => world,
-            Retained::Mail => Inputs { unsent: true, ..world },
-            Retained::Everything => Inputs { directory_available: false, ..world },
+        let inputs = self.inputs(now);
+        let inputs = match kept {
+            Retained::Nothing | Retained::Object | Retained::Refused => inputs,
+            Retained::Mail => Inputs { unsent: true, ..inputs },
+            Retained::Everything => Inputs { directory_available: false, ..inputs },
         };
         let planner = self.planner;
-        let mut plan = caught(|| planner(world, key));
+        let mut plan = caught(|| planner(inputs, key));
         if matches!(kept, Retained::Object | Retained::Refused) {
-            plan = plan.map(|plan| plan::refused(world, key, plan, self.cause(key)));
+            plan = plan.map(|plan| plan::refused(inputs, key, plan, self.cause(key)));
         }
         plan.map_err(|message| self.planner_panicked(key, &message, now)).ok()
     }

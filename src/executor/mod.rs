@@ -101,7 +101,7 @@ impl Executor {
         outcome: &mut TaskOutcome,
     ) -> Result<(), Failure> {
         if !finalizers.iter().any(|finalizer| finalizer == crate::api::FINALIZER) {
-            self.nobody_is_left(about, outcome).await?;
+            self.has_ended(about, outcome).await?;
         }
         let patch = json!({"metadata": {"resourceVersion": version, "finalizers": finalizers}});
         match self.objects.patch(&about.key, PatchTarget::Object, &patch).await {
@@ -121,7 +121,7 @@ impl Executor {
     /// Before a finalizer is removed, the guest's record must have ended, or the partner's record must be deactivated.
     /// Where the answer to a creation was lost, the plan does not know the record, and it would remain forever. So this
     /// reads it live.
-    async fn nobody_is_left(&self, about: &TaskSubject, outcome: &mut TaskOutcome) -> Result<(), Failure> {
+    async fn has_ended(&self, about: &TaskSubject, outcome: &mut TaskOutcome) -> Result<(), Failure> {
         if about.key.kind == Kind::Partner {
             let id = PartnerId::of(&about.uid);
             return match self.directory.partner(&id).await {

@@ -200,7 +200,7 @@ async fn drive(
 
 fn measure(engine: &Engine, health: &Health) {
     let objects: Vec<_> = Kind::ALL.iter().map(|kind| (*kind, engine.index.keys(*kind).count())).collect();
-    let guests = engine.mirror.guests().filter(|guest| guest.is_live()).count();
+    let guests = engine.directory_cache.guests().filter(|guest| guest.is_live()).count();
     let guests = (guests, engine.health.orphans);
     health.metrics.missing(engine.health.missing_guests);
     health.metrics.world(&objects, engine.queue.depth(), guests, engine.health.missing().is_empty());

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::error::describe;
 use crate::cache::resource_version;
 use crate::cache::resource_version::Malformed;
-use crate::cache::{CachedAnyKind, Object, ObjectRef};
+use crate::cache::{AnyCachedObject, Object, ObjectRef};
 use crate::engine::Input;
 use crate::executor::object_store::{Watched, declared};
 
@@ -45,7 +45,7 @@ pub async fn follow<K: Watched>(client: Client, inbox: mpsc::Sender<Input>) {
     let objects: Api<DeserializeGuard<K>> = Api::all(client);
     let mut failures: u32 = 0;
     'list: loop {
-        let (listed, version) = match list::<K, CachedAnyKind>(&objects).await {
+        let (listed, version) = match list::<K, AnyCachedObject>(&objects).await {
             Ok(listed) => listed,
             Err(problem) => {
                 failures += 1;

@@ -46,12 +46,12 @@ pub struct Access {
 
 /// Evaluates the access of a guest through a share. `None`: the share does not include the guest.
 pub fn access(
-    world: Inputs<'_>,
+    inputs: Inputs<'_>,
     partner: &EvaluatedPartner<'_>,
     share: &EvaluatedShare<'_>,
     member: &EvaluatedMembership<'_>,
 ) -> Option<Access> {
-    let said = said(world, partner, share, member)?;
+    let said = said(inputs, partner, share, member)?;
     let terms = &share.entry.reading.terms;
     let grant = Grant {
         account: terms.account.clone(),
@@ -94,7 +94,7 @@ impl Said {
 }
 
 fn said(
-    world: Inputs<'_>,
+    inputs: Inputs<'_>,
     partner: &EvaluatedPartner<'_>,
     share: &EvaluatedShare<'_>,
     member: &EvaluatedMembership<'_>,
@@ -126,7 +126,7 @@ fn said(
             } else if item.tainted {
                 Some(Reason::ManagerNeedsGuestAdmin)
             } else {
-                match share.propagation(world, partner, &item.propagated_by) {
+                match share.propagation(inputs, partner, &item.propagated_by) {
                     Propagation::Valid => None,
                     Propagation::NotThere => Some(Reason::MembershipNotFound),
                     Propagation::Unreadable => Some(Reason::Unreadable),

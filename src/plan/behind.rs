@@ -41,9 +41,9 @@ pub fn uids<'a>(entries: impl Iterator<Item = &'a Membership>) -> BTreeSet<Strin
 }
 
 /// Plans a membership whose record is missing: only the conditions of its status change.
-pub(super) fn plan(world: Inputs<'_>, entry: &Membership) -> Plan {
+pub(super) fn plan(inputs: Inputs<'_>, entry: &Membership) -> Plan {
     let mut status = entry.status.read().unwrap_or_default();
-    status.conditions = common::behind(&entry.metadata, &status.conditions, world.now);
+    status.conditions = common::behind(&entry.metadata, &status.conditions, inputs.now);
     Plan { status: Some(Status::Membership(Box::new(status))), ..Plan::nothing() }
 }
 

@@ -50,66 +50,66 @@ pub struct Orphan {
 }
 
 /// Plans garbage collection.
-pub fn plan(world: Inputs<'_>) -> GarbageCollection {
-    let mut sweep = GarbageCollection::default();
-    if !world.directory_available {
-        return sweep;
+pub fn plan(inputs: Inputs<'_>) -> GarbageCollection {
+    let mut collection = GarbageCollection::default();
+    if !inputs.directory_available {
+        return collection;
     }
-    let live = || world.observed.guests().filter(|guest| guest.is_live());
-    let orphans: Vec<_> = live().filter(|guest| is_here(world, guest) && is_orphan(world, guest)).collect();
-    sweep.pruned = world.observed.guests().filter(|guest| is_pruned(world, guest)).count();
-    sweep.guests = live().count() + sweep.pruned;
-    let gone = orphans.len() + sweep.pruned;
-    let many = match world.extent {
+    let live = || inputs.observed.guests().filter(|guest| guest.is_live());
+    let orphans: Vec<_> = live().filter(|guest| is_here(inputs, guest) && is_orphan(inputs, guest)).collect();
+    collection.pruned = inputs.observed.guests().filter(|guest| is_pruned(inputs, guest)).count();
+    collection.guests = live().count() + collection.pruned;
+    let gone = orphans.len() + collection.pruned;
+    let many = match inputs.extent {
         PruneScope::DeclaredPartners { at_most: Some(most) } => gone > most,
         PruneScope::Everything | PruneScope::DeclaredPartners { at_most: None } | PruneScope::Declared => {
-            gone > FEW_ORPHANS && gone * 100 > sweep.guests * FEW_ORPHANS_PERCENT
+            gone > FEW_ORPHANS && gone * 100 > collection.guests * FEW_ORPHANS_PERCENT
         }
     };
-    sweep.too_many_orphans = many && !orphans.is_empty();
-    sweep.orphans = orphans.iter().filter_map(|guest| Some(Orphan::of(guest, guest.mark.as_ref()?))).collect();
-    if !sweep.too_many_orphans {
-        sweep.revocations = orphans.iter().filter_map(|guest| withhold(world, guest)).collect();
-        sweep.revocations.extend(left_behind(world));
+    collection.too_many_orphans = many && !orphans.is_empty();
+    collection.orphans = orphans.iter().filter_map(|guest| Some(Orphan::of(guest, guest.mark.as_ref()?))).collect();
+    if !collection.too_many_orphans {
+        collection.revocations = orphans.iter().filter_map(|guest| revocation(inputs, guest)).collect();
+        collection.revocations.extend(left_behind(inputs));
     }
-    sweep.revocations.extend(without_share(world));
-    sweep.steps = reopened(world);
-    sweep.steps.extend(forgotten_shares(world));
+    collection.revocations.extend(without_share(inputs));
+    collection.steps = reopened(inputs);
+    collection.steps.extend(forgotten_shares(inputs));
     // A purge cannot be undone, so it needs a readable policy for its pace.
-    if world.workspace.is_readable() {
-        purge_guests(world, &mut sweep);
-        purge_partners(world, &mut sweep);
+    if inputs.workspace.is_readable() {
+        purge_guests(inputs, &mut collection);
+        purge_partners(inputs, &mut collection);
     }
-    sweep
+    collection
 }
 
 /// Whether all objects of the guest's partner are declared here. An ownership mark without a readable partner cannot be
 /// declared elsewhere.
-fn is_here(world: Inputs<'_>, guest: &GuestRecord) -> bool {
+fn is_here(inputs: Inputs<'_>, guest: &GuestRecord) -> bool {
     let whole =
-        |mark: &OwnershipMark| guest.partner_name.is_empty() || world.is_whole(&mark.namespace, &guest.partner_name);
+        |mark: &OwnershipMark| guest.partner_name.is_empty() || inputs.is_whole(&mark.namespace, &guest.partner_name);
     guest.mark.as_ref().is_some_and(whole)
 }
 
 /// Whether absence from the files is a request to remove a guest (`apply --prune`).
-fn from_files(world: Inputs<'_>) -> bool {
-    matches!(world.extent, PruneScope::DeclaredPartners { .. })
+fn from_files(inputs: Inputs<'_>) -> bool {
+    matches!(inputs.extent, PruneScope::DeclaredPartners { .. })
 }
 
 /// Whether files deactivated the guest lately because no file declares them. A cluster never does; there the guest
 /// stays an orphan.
-fn is_pruned(world: Inputs<'_>, guest: &GuestRecord) -> bool {
-    let lately = |since: Timestamp| world.now.duration_since(since) < PRUNED_LATELY;
-    from_files(world)
+fn is_pruned(inputs: Inputs<'_>, guest: &GuestRecord) -> bool {
+    let lately = |since: Timestamp| inputs.now.duration_since(since) < PRUNED_LATELY;
+    from_files(inputs)
         && guest.mark.is_some()
         && guest.deactivated_at.is_some_and(lately)
-        && world.declared.memberships_for(&guest.address).next().is_none()
-        && is_here(world, guest)
+        && inputs.declared.memberships_for(&guest.address).next().is_none()
+        && is_here(inputs, guest)
 }
 
 /// The steps that unmanage all orphans: `guestlist detach --orphans`. Garbage collection never does.
-pub fn unmanage_orphans(world: Inputs<'_>) -> Vec<Step> {
-    let orphans = world.observed.guests().filter(|guest| is_orphan(world, guest));
+pub fn unmanage_orphans(inputs: Inputs<'_>) -> Vec<Step> {
+    let orphans = inputs.observed.guests().filter(|guest| is_orphan(inputs, guest));
     let give_back = |guest: &GuestRecord| Step {
         operation: Operation::Unmanage { guest: guest.id.clone() },
         reason: Reason::Orphaned,
@@ -125,7 +125,7 @@ impl Orphan {
 }
 
 /// Revokes the access of an orphan. The record stays, and a membership that is declared again can inherit it.
-fn withhold(world: Inputs<'_>, guest: &GuestRecord) -> Option<(ObjectRef, Vec<Step>)> {
+fn revocation(inputs: Inputs<'_>, guest: &GuestRecord) -> Option<(ObjectRef, Vec<Step>)> {
     let mark = guest.mark.as_ref()?;
     let step = |operation| Step {
         operation,
@@ -141,7 +141,7 @@ fn withhold(world: Inputs<'_>, guest: &GuestRecord) -> Option<(ObjectRef, Vec<St
         steps.push(step(Operation::RevokeInvitation { guest: guest.id.clone() }));
     }
     // An object that a cluster lacks may be restored. In files, its absence is a request to remove it.
-    if from_files(world) {
+    if from_files(inputs) {
         let guest = guest.id.clone();
         steps.push(step(match mark.origin {
             Origin::Created => Operation::Deactivate { guest },
@@ -154,15 +154,15 @@ fn withhold(world: Inputs<'_>, guest: &GuestRecord) -> Option<(ObjectRef, Vec<St
 
 /// Revokes grants through absent shares from guests whose membership is unreadable. For all other guests, their
 /// membership's reconcile does so. A share of the same name would inherit these grants.
-fn without_share(world: Inputs<'_>) -> Vec<(ObjectRef, Vec<Step>)> {
+fn without_share(inputs: Inputs<'_>) -> Vec<(ObjectRef, Vec<Step>)> {
     let stuck =
-        |mark: &OwnershipMark| world.declared.membership_by_uid(&mark.uid).is_some_and(|slot| slot.read().is_none());
+        |mark: &OwnershipMark| inputs.declared.membership_by_uid(&mark.uid).is_some_and(|slot| slot.read().is_none());
     let mut found = Vec::new();
-    for guest in world.observed.guests().filter(|guest| guest.is_live() && is_here(world, guest)) {
+    for guest in inputs.observed.guests().filter(|guest| guest.is_live() && is_here(inputs, guest)) {
         let Some(mark) = guest.mark.as_ref().filter(|mark| stuck(mark)) else { continue };
         for (account, held) in &guest.grants {
-            let gone = !world.declared.has_share_uid(&held.grant.share_uid)
-                && world.declared.share(&mark.namespace, &held.grant.share).is_none();
+            let gone = !inputs.declared.has_share_uid(&held.grant.share_uid)
+                && inputs.declared.share(&mark.namespace, &held.grant.share).is_none();
             if gone {
                 let operation = Operation::Revoke { guest: guest.id.clone(), accounts: vec![account.clone()] };
                 let because = format!("no share grants {account} to {}", guest.address);
@@ -176,60 +176,60 @@ fn without_share(world: Inputs<'_>) -> Vec<(ObjectRef, Vec<Step>)> {
 
 /// Purges deactivated users that guestlist created, the longest deactivated first, at the pace of the policy. A record stays
 /// if an administrator disabled its login: it is the only memory of that decision.
-fn purge_guests(world: Inputs<'_>, sweep: &mut GarbageCollection) {
-    let pace = &world.workspace.purge;
-    let lately = purged_lately(world.observed.purged(), world.now);
+fn purge_guests(inputs: Inputs<'_>, collection: &mut GarbageCollection) {
+    let pace = &inputs.workspace.purge;
+    let lately = purged_lately(inputs.observed.purged(), inputs.now);
     // The percentage applies to the number of guests an hour ago, so that purges do not slow down the pace.
-    let marked = world.observed.guests().filter(|guest| guest.mark.is_some()).count() + lately as usize;
+    let marked = inputs.observed.guests().filter(|guest| guest.mark.is_some()).count() + lately as usize;
     let at_most = u32::try_from((marked * usize::from(pace.per_hour_percent)).div_ceil(100)).unwrap_or(u32::MAX);
-    let mut waiting: Vec<(Timestamp, &GuestRecord)> = world
+    let mut waiting: Vec<(Timestamp, &GuestRecord)> = inputs
         .observed
         .guests()
         .filter_map(|guest| Some((guest.deactivated_at?, guest)))
         .filter(|(_, guest)| {
-            let made = |mark: &OwnershipMark| mark.origin == Origin::Created && !is_held(world, guest, mark);
+            let made = |mark: &OwnershipMark| mark.origin == Origin::Created && !is_held(inputs, guest, mark);
             let disabled = guest.login == Login::DisabledByOther;
-            !disabled && is_here(world, guest) && guest.mark.as_ref().is_some_and(made)
+            !disabled && is_here(inputs, guest) && guest.mark.as_ref().is_some_and(made)
         })
         .collect();
     waiting.sort_by(|(a, first), (b, second)| (a, &first.address).cmp(&(b, &second.address)));
-    let is_due = |since: Timestamp| since.checked_add(pace.after).is_ok_and(|due| due <= world.now);
+    let is_due = |since: Timestamp| since.checked_add(pace.after).is_ok_and(|due| due <= inputs.now);
     let due = waiting.iter().take_while(|(since, _)| is_due(*since)).count();
     let now = due.min(at_most.saturating_sub(lately) as usize);
     for (since, guest) in &waiting[..now] {
-        sweep.steps.push(Step {
+        collection.steps.push(Step {
             operation: Operation::Purge { guest: guest.id.clone(), since: *since, at_most },
             reason: Reason::Terminating,
             message: format!("{} was deactivated at {since} and did not come back", guest.address),
         });
     }
     if let Some((since, _)) = waiting.get(due) {
-        sweep.check_at(since.checked_add(pace.after).ok());
+        collection.check_at(since.checked_add(pace.after).ok());
     }
     if now < due {
         // When the oldest purge of this hour stops counting.
-        let counted = world.observed.purged().keys().filter_map(|minute| minute.checked_add(PURGES_KEPT).ok());
-        sweep.check_at(counted.filter(|over| *over > world.now).min());
+        let counted = inputs.observed.purged().keys().filter_map(|minute| minute.checked_add(PURGES_KEPT).ok());
+        collection.check_at(counted.filter(|over| *over > inputs.now).min());
     }
 }
 
 /// Whether the partner, or a membership that was created again, is paused. If so, nothing is purged.
-fn is_held(world: Inputs<'_>, guest: &GuestRecord, mark: &OwnershipMark) -> bool {
-    let partner = world.declared.partner(&mark.namespace, &guest.partner_name).map(CacheEntry::metadata);
-    let membership = world.declared.membership(&mark.namespace, &mark.name).map(CacheEntry::metadata);
+fn is_held(inputs: Inputs<'_>, guest: &GuestRecord, mark: &OwnershipMark) -> bool {
+    let partner = inputs.declared.partner(&mark.namespace, &guest.partner_name).map(CacheEntry::metadata);
+    let membership = inputs.declared.membership(&mark.namespace, &mark.name).map(CacheEntry::metadata);
     partner.into_iter().chain(membership).any(is_paused)
 }
 
 /// Deactivates partners without an object and without a live guest, after a finalizer was removed by hand. While a live
 /// guest exists, a partner created again under the name inherits the record and the guest.
-fn left_behind(world: Inputs<'_>) -> Vec<(ObjectRef, Vec<Step>)> {
+fn left_behind(inputs: Inputs<'_>) -> Vec<(ObjectRef, Vec<Step>)> {
     let left = |partner: &&PartnerRecord| {
         let mark = &partner.mark;
-        world.extent == PruneScope::Everything
+        inputs.extent == PruneScope::Everything
             && partner.deactivated_at.is_none()
-            && world.declared.partner(&mark.namespace, &mark.name).is_none()
-            && !world.declared.has_partner_uid(&mark.uid)
-            && !world.observed.guests_of(&partner.id).any(GuestRecord::is_live)
+            && inputs.declared.partner(&mark.namespace, &mark.name).is_none()
+            && !inputs.declared.has_partner_uid(&mark.uid)
+            && !inputs.observed.guests_of(&partner.id).any(GuestRecord::is_live)
     };
     let put_away = |partner: &PartnerRecord| {
         let (namespace, name) = (&partner.mark.namespace, &partner.mark.name);
@@ -240,24 +240,24 @@ fn left_behind(world: Inputs<'_>) -> Vec<(ObjectRef, Vec<Step>)> {
         };
         (ObjectRef::new(Kind::Partner, &**namespace, &**name), vec![step])
     };
-    world.observed.partners().filter(left).map(put_away).collect()
+    inputs.observed.partners().filter(left).map(put_away).collect()
 }
 
 /// Purges a deactivated partner when none of its guests' records is left.
-fn purge_partners(world: Inputs<'_>, sweep: &mut GarbageCollection) {
+fn purge_partners(inputs: Inputs<'_>, collection: &mut GarbageCollection) {
     let ended = |partner: &&PartnerRecord| {
-        world.is_whole(&partner.mark.namespace, &partner.mark.name)
-            && !world.declared.has_partner_uid(&partner.mark.uid)
-            && world.observed.guests_of(&partner.id).next().is_none()
+        inputs.is_whole(&partner.mark.namespace, &partner.mark.name)
+            && !inputs.declared.has_partner_uid(&partner.mark.uid)
+            && inputs.observed.guests_of(&partner.id).next().is_none()
     };
-    for partner in world.observed.partners().filter(ended) {
+    for partner in inputs.observed.partners().filter(ended) {
         let Some(since) = partner.deactivated_at else { continue };
-        let due = since.checked_add(world.workspace.purge.after).ok();
-        if due.is_none_or(|due| due > world.now) {
-            sweep.check_at(due);
+        let due = since.checked_add(inputs.workspace.purge.after).ok();
+        if due.is_none_or(|due| due > inputs.now) {
+            collection.check_at(due);
             continue;
         }
-        sweep.steps.push(Step {
+        collection.steps.push(Step {
             operation: Operation::PurgePartner { partner: partner.id.clone(), since },
             reason: Reason::Terminating,
             message: format!("{}/{} has no guest left", partner.mark.namespace, partner.mark.name),
@@ -267,33 +267,33 @@ fn purge_partners(world: Inputs<'_>, sweep: &mut GarbageCollection) {
 
 /// Disables the login of deactivated guests that another party enabled again. If a membership has reactivated the guest
 /// meanwhile, its reconcile enables the login.
-fn reopened(world: Inputs<'_>) -> Vec<Step> {
+fn reopened(inputs: Inputs<'_>) -> Vec<Step> {
     let made = |guest: &&GuestRecord| guest.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
-    let gone = world.observed.guests().filter(|guest| guest.deactivated_at.is_some() && guest.login.is_enabled());
+    let gone = inputs.observed.guests().filter(|guest| guest.deactivated_at.is_some() && guest.login.is_enabled());
     let shut = |guest: &GuestRecord| Step {
         operation: Operation::DisableLogin { guest: guest.id.clone() },
         reason: Reason::Terminating,
         message: format!("{} was removed, and the login was turned on again from outside", guest.address),
     };
-    gone.filter(made).filter(|guest| is_here(world, guest)).map(shut).collect()
+    gone.filter(made).filter(|guest| is_here(inputs, guest)).map(shut).collect()
 }
 
 /// Forgets shares without an object and without a grant. Their names then become available for other accounts.
-fn forgotten_shares(world: Inputs<'_>) -> Vec<Step> {
+fn forgotten_shares(inputs: Inputs<'_>) -> Vec<Step> {
     let gone = |share: &&ShareRecord| {
-        !world.declared.has_share_uid(&share.uid)
-            && world.observed.holders(&share.uid).next().is_none()
-            && was_here(world, share)
+        !inputs.declared.has_share_uid(&share.uid)
+            && inputs.observed.holders(&share.uid).next().is_none()
+            && was_here(inputs, share)
     };
-    world.observed.shares().filter(gone).map(|share| forget(&share.uid)).collect()
+    inputs.observed.shares().filter(gone).map(|share| forget(&share.uid)).collect()
 }
 
 /// Whether the share would be declared here. Its record contains the partner's name without the namespace, so all
 /// partners of that name must be declared here.
-fn was_here(world: Inputs<'_>, share: &ShareRecord) -> bool {
-    let mut named = world.observed.partners().filter(|partner| partner.mark.name == share.partner_name).peekable();
-    world.extent == PruneScope::Everything
-        || (named.peek().is_some() && named.all(|partner| world.is_whole(&partner.mark.namespace, &partner.mark.name)))
+fn was_here(inputs: Inputs<'_>, share: &ShareRecord) -> bool {
+    let mut named = inputs.observed.partners().filter(|partner| partner.mark.name == share.partner_name).peekable();
+    inputs.extent == PruneScope::Everything
+        || (named.peek().is_some() && named.all(|partner| inputs.is_whole(&partner.mark.namespace, &partner.mark.name)))
 }
 
 impl GarbageCollection {

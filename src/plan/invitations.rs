@@ -91,32 +91,32 @@ impl InvitationQueue {
 }
 
 /// The number of invitations that a namespace may start now, besides those being sent.
-pub fn left(world: Inputs<'_>, namespace: &str) -> usize {
-    let sending = world.invitations.namespaces.get(namespace).map_or(0, |namespace| namespace.sending.len());
-    let sent = sent_lately(world, namespace).count();
-    world.workspace.invitations_per_hour.saturating_sub(sent + sending)
+pub fn left(inputs: Inputs<'_>, namespace: &str) -> usize {
+    let sending = inputs.invitations.namespaces.get(namespace).map_or(0, |namespace| namespace.sending.len());
+    let sent = sent_lately(inputs, namespace).count();
+    inputs.workspace.invitations_per_hour.saturating_sub(sent + sending)
 }
 
 /// When the invitation of a membership may be sent. `None`: now.
-pub fn turn(world: Inputs<'_>, key: &ObjectRef) -> Option<Timestamp> {
-    let limit = world.workspace.invitations_per_hour;
-    let before = world.invitations.before(key, limit);
+pub fn turn(inputs: Inputs<'_>, key: &ObjectRef) -> Option<Timestamp> {
+    let limit = inputs.workspace.invitations_per_hour;
+    let before = inputs.invitations.before(key, limit);
     // The exact count is needed only if all remembered invitations together could exceed the limit.
-    if world.observed.sent_count(&key.namespace) + before < limit {
+    if inputs.observed.sent_count(&key.namespace) + before < limit {
         return None;
     }
-    let sent: Vec<Timestamp> = sent_lately(world, &key.namespace).collect();
+    let sent: Vec<Timestamp> = sent_lately(inputs, &key.namespace).collect();
     let too_many = (sent.len() + before + 1).checked_sub(limit).filter(|more| *more > 0)?;
-    let leaves = sent.get(too_many - 1).copied().unwrap_or(world.now);
-    leaves.max(world.now.checked_sub(SENT_KEPT).unwrap_or(Timestamp::MIN)).checked_add(SENT_KEPT).ok()
+    let leaves = sent.get(too_many - 1).copied().unwrap_or(inputs.now);
+    leaves.max(inputs.now.checked_sub(SENT_KEPT).unwrap_or(Timestamp::MIN)).checked_add(SENT_KEPT).ok()
 }
 
 /// When the counted invitations were sent, earliest first. An invitation with a time in the future, from a clock that
 /// is ahead, counts as long as one sent now.
-fn sent_lately<'a>(world: Inputs<'a>, namespace: &str) -> impl Iterator<Item = Timestamp> + 'a {
-    let since = world.now.checked_sub(SENT_KEPT).unwrap_or(Timestamp::MIN);
-    let until = world.now.checked_add(SENT_KEPT).unwrap_or(Timestamp::MAX);
-    world.observed.sent_after(namespace, since).take_while(move |at| *at < until).map(move |at| at.min(world.now))
+fn sent_lately<'a>(inputs: Inputs<'a>, namespace: &str) -> impl Iterator<Item = Timestamp> + 'a {
+    let since = inputs.now.checked_sub(SENT_KEPT).unwrap_or(Timestamp::MIN);
+    let until = inputs.now.checked_add(SENT_KEPT).unwrap_or(Timestamp::MAX);
+    inputs.observed.sent_after(namespace, since).take_while(move |at| *at < until).map(move |at| at.min(inputs.now))
 }
 
 #[cfg(test)]

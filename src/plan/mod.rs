@@ -247,7 +247,7 @@ impl Plan {
 
 /// Plans nothing for an object whose operation the directory refuses. The status shows the refusal and the access in the
 /// directory. `cause`: only a person can remove it. `None`: the refusal may pass.
-pub fn refused(world: Inputs<'_>, key: &ObjectRef, planned: Plan, cause: Option<&str>) -> Plan {
+pub fn refused(inputs: Inputs<'_>, key: &ObjectRef, planned: Plan, cause: Option<&str>) -> Plan {
     let mut status = planned.status;
     let conditions = match &mut status {
         Some(Status::Partner(status)) => Some(&mut status.conditions),
@@ -255,7 +255,7 @@ pub fn refused(world: Inputs<'_>, key: &ObjectRef, planned: Plan, cause: Option<
         Some(Status::Share(status)) => Some(&mut status.conditions),
         None => None,
     };
-    let (declared, ObjectRef { namespace, name, .. }) = (world.declared, key);
+    let (declared, ObjectRef { namespace, name, .. }) = (inputs.declared, key);
     let stored = match key.kind {
         Kind::Partner => declared.partner(namespace, name).and_then(CacheEntry::read).map(|it| it.status.conditions()),
         Kind::Membership => {
@@ -265,16 +265,16 @@ pub fn refused(world: Inputs<'_>, key: &ObjectRef, planned: Plan, cause: Option<
     };
     if let Some(((conditions, old), meta)) = conditions.zip(stored).zip(declared.metadata(key)) {
         let judged = std::mem::take(conditions);
-        *conditions = common::refused(meta, &old, judged, world.now, cause);
+        *conditions = common::refused(meta, &old, judged, inputs.now, cause);
     }
     Plan { status, next_check: planned.next_check, ..Plan::nothing() }
 }
 
 /// Plans one object. The plan for an object that is not declared is [`Plan::nothing`].
-pub fn plan(world: Inputs<'_>, key: &ObjectRef) -> Plan {
+pub fn plan(inputs: Inputs<'_>, key: &ObjectRef) -> Plan {
     match key.kind {
-        Kind::Partner => partner::plan(world, &key.namespace, &key.name),
-        Kind::Membership => membership::plan(world, &key.namespace, &key.name),
-        Kind::Share => share::plan(world, &key.namespace, &key.name),
+        Kind::Partner => partner::plan(inputs, &key.namespace, &key.name),
+        Kind::Membership => membership::plan(inputs, &key.namespace, &key.name),
+        Kind::Share => share::plan(inputs, &key.namespace, &key.name),
     }
 }

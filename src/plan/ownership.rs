@@ -36,24 +36,24 @@ impl<'a> Ownership<'a> {
 }
 
 /// Determines the relation of a membership to the directory's record.
-pub fn ownership<'a>(world: Inputs<'a>, entry: &Membership) -> Ownership<'a> {
+pub fn ownership<'a>(inputs: Inputs<'a>, entry: &Membership) -> Ownership<'a> {
     let uid = entry.metadata.uid.as_deref().unwrap_or_default();
-    if let Some(record) = world.observed.live_by_uid(uid) {
+    if let Some(record) = inputs.observed.live_by_uid(uid) {
         return Ownership::Owned(record);
     }
     let Some(email) = &entry.reading.terms.email else { return Ownership::Absent };
-    let Some(record) = world.observed.guest(email) else { return Ownership::Absent };
+    let Some(record) = inputs.observed.guest(email) else { return Ownership::Absent };
     let Some(mark) = &record.mark else { return Ownership::Unmanaged };
     if record.deactivated_at.is_some() {
         return Ownership::Reactivatable(record);
     }
-    if world.declared.has_membership_uid(&mark.uid) || !inherits(record, mark, entry) {
+    if inputs.declared.has_membership_uid(&mark.uid) || !inherits(record, mark, entry) {
         return Ownership::OwnedByOther;
     }
     // An ownership mark passes to the object of the same name first, then in the order of claims. It passes to an
     // object that is being deleted only without another heir, so that the deletion removes the record.
     let mine = rank(mark, entry);
-    let mut rivals = world.declared.memberships_for(email).filter(|other| !std::ptr::eq(*other, entry));
+    let mut rivals = inputs.declared.memberships_for(email).filter(|other| !std::ptr::eq(*other, entry));
     if rivals.any(|other| inherits(record, mark, other) && rank(mark, other) < mine) {
         Ownership::OwnedByOther
     } else {
@@ -88,36 +88,36 @@ pub type Order<'a> = (Timestamp, &'a str, &'a str, &'a str);
 
 /// Whether a grant comes from a share. A share that was created again, by a restore for example, has the same name and
 /// another UID.
-pub fn is_behind(world: Inputs<'_>, share: &CachedMetadata, grant: &Grant) -> bool {
-    grant.share_uid == uid(share) || (grant.share == name(share) && !world.declared.has_share_uid(&grant.share_uid))
+pub fn is_behind(inputs: Inputs<'_>, share: &CachedMetadata, grant: &Grant) -> bool {
+    grant.share_uid == uid(share) || (grant.share == name(share) && !inputs.declared.has_share_uid(&grant.share_uid))
 }
 
 /// Whether no object declares a guest with an ownership mark: none has its UID, and none can inherit it. An unreadable
 /// membership of the same name may declare the guest. A membership of the same name with another address does not.
-pub fn is_orphan(world: Inputs<'_>, guest: &GuestRecord) -> bool {
+pub fn is_orphan(inputs: Inputs<'_>, guest: &GuestRecord) -> bool {
     let Some(mark) = &guest.mark else { return false };
     let unreadable = || {
-        let named = world.declared.membership(&mark.namespace, &mark.name);
+        let named = inputs.declared.membership(&mark.namespace, &mark.name);
         named.is_some_and(|slot| slot.read().is_none())
     };
     let passes = || {
-        let mut heirs = world.declared.memberships_for(&guest.address);
-        heirs.any(|heir| matches!(ownership(world, heir), Ownership::Inheritable(_)))
+        let mut heirs = inputs.declared.memberships_for(&guest.address);
+        heirs.any(|heir| matches!(ownership(inputs, heir), Ownership::Inheritable(_)))
     };
-    guest.is_live() && !world.declared.has_membership_uid(&mark.uid) && !unreadable() && !passes()
+    guest.is_live() && !inputs.declared.has_membership_uid(&mark.uid) && !unreadable() && !passes()
 }
 
 /// Whether a membership's own reconcile handles a guest with an ownership mark: the membership is readable, and owns or
 /// inherits the record.
-pub fn is_processed(world: Inputs<'_>, guest: &GuestRecord) -> bool {
+pub fn is_processed(inputs: Inputs<'_>, guest: &GuestRecord) -> bool {
     let Some(mark) = &guest.mark else { return false };
-    if let Some(slot) = world.declared.membership_by_uid(&mark.uid) {
+    if let Some(slot) = inputs.declared.membership_by_uid(&mark.uid) {
         // If two records have one UID, the membership handles only one.
-        let own = world.observed.live_by_uid(&mark.uid).is_some_and(|record| record.id == guest.id);
+        let own = inputs.observed.live_by_uid(&mark.uid).is_some_and(|record| record.id == guest.id);
         return own && slot.read().is_some();
     }
-    let mut heirs = world.declared.memberships_for(&guest.address);
-    heirs.any(|heir| matches!(ownership(world, heir), Ownership::Inheritable(_)))
+    let mut heirs = inputs.declared.memberships_for(&guest.address);
+    heirs.any(|heir| matches!(ownership(inputs, heir), Ownership::Inheritable(_)))
 }
 
 /// Whether an object is being deleted.

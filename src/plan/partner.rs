@@ -16,41 +16,41 @@ use crate::domain::{GuestRole, Reason};
 use crate::validation::Taint;
 
 /// Plans the partner of a name.
-pub fn plan(world: Inputs<'_>, namespace: &str, name: &str) -> Plan {
-    let Some(slot) = world.declared.partner(namespace, name) else { return Plan::nothing() };
-    let partner = EvaluatedPartner::of(world, namespace, name);
-    let CacheEntry::Read(entry) = slot else { return unreadable(world, slot) };
-    if !world.directory_available {
-        let status = unavailable(world, entry);
+pub fn plan(inputs: Inputs<'_>, namespace: &str, name: &str) -> Plan {
+    let Some(slot) = inputs.declared.partner(namespace, name) else { return Plan::nothing() };
+    let partner = EvaluatedPartner::of(inputs, namespace, name);
+    let CacheEntry::Read(entry) = slot else { return unreadable(inputs, slot) };
+    if !inputs.directory_available {
+        let status = unavailable(inputs, entry);
         return Plan { status: Some(Status::Partner(Box::new(status))), ..Plan::nothing() };
     }
     if let Presence::Leaving { .. } = partner.presence {
-        return remove(world, &partner, entry);
+        return remove(inputs, &partner, entry);
     }
     let mut steps = Vec::new();
     let notices = partner.violations.first().map(|first| Event::refused(first.reason)).into_iter().collect();
-    keep(world, &partner, entry, &mut steps);
+    keep(inputs, &partner, entry, &mut steps);
     let finalizer = if partner.record.is_some() || !steps.is_empty() { Finalizer::Hold } else { Finalizer::Leave };
     Plan {
         steps,
         finalizer,
-        status: Some(Status::Partner(Box::new(status(world, &partner, entry)))),
+        status: Some(Status::Partner(Box::new(status(inputs, &partner, entry)))),
         events: notices,
-        next_check: partner.expires_at.filter(|end| *end > world.now),
+        next_check: partner.expires_at.filter(|end| *end > inputs.now),
         ..Plan::nothing()
     }
 }
 
-fn unreadable(world: Inputs<'_>, slot: &CacheEntry<api::LocalPartnerStatus, crate::validation::PartnerTerms>) -> Plan {
+fn unreadable(inputs: Inputs<'_>, slot: &CacheEntry<api::LocalPartnerStatus, crate::validation::PartnerTerms>) -> Plan {
     let meta = slot.metadata();
-    if !world.directory_available {
+    if !inputs.directory_available {
         return Plan::nothing();
     }
     if is_being_deleted(meta) {
         // `spec.deletion` is unreadable. As with Block, the finalizer stays until no membership or share names the
         // partner.
-        let left = world.declared.member_count(namespace(meta), name(meta))
-            + world.declared.share_count(namespace(meta), name(meta));
+        let left = inputs.declared.member_count(namespace(meta), name(meta))
+            + inputs.declared.share_count(namespace(meta), name(meta));
         let finalizer = if left == 0 { Finalizer::Release } else { Finalizer::Leave };
         return Plan { finalizer, ..Plan::nothing() };
     }
@@ -59,7 +59,7 @@ fn unreadable(world: Inputs<'_>, slot: &CacheEntry<api::LocalPartnerStatus, crat
 }
 
 /// Adds the steps that create or update the record. A partner that allows no grants gets no record.
-fn ensure(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner, steps: &mut Vec<Step>) {
+fn ensure(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner, steps: &mut Vec<Step>) {
     let tainted = partner.violations.iter().any(|violation| violation.taint == Taint::Object);
     let live = partner.record.filter(|record| record.deactivated_at.is_none());
     if tainted || (live.is_none() && partner.blocked.is_some()) {
@@ -67,8 +67,8 @@ fn ensure(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner, st
     }
     let meta = &entry.metadata;
     let mark = OwnershipMark {
-        installation: world.owner.installation.clone(),
-        cluster: world.owner.cluster.clone(),
+        installation: inputs.owner.installation.clone(),
+        cluster: inputs.owner.cluster.clone(),
         namespace: namespace(meta).to_owned(),
         name: name(meta).to_owned(),
         uid: uid(meta).to_owned(),
@@ -79,7 +79,7 @@ fn ensure(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner, st
     let now = live.is_some_and(|record| record.suspended);
     // The suspension is recorded after all revocations. If a guest has received a grant since, the guest's own
     // membership revokes it.
-    let suspended = partner.is_shut() && (now || nobody_holds_anything(world, &id));
+    let suspended = partner.is_shut() && (now || nobody_holds_anything(inputs, &id));
     let same = live.is_some_and(|record| {
         record.mark == mark && record.display_name == display_name && record.host_admins == partner.host_admins
     });
@@ -102,17 +102,17 @@ fn ensure(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner, st
 }
 
 /// Like [`ensure`], without the steps that a pause or an unreadable policy prevents.
-fn keep(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner, steps: &mut Vec<Step>) {
-    ensure(world, partner, entry, steps);
+fn keep(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner, steps: &mut Vec<Step>) {
+    ensure(inputs, partner, entry, steps);
     steps.retain(|step| {
-        step.operation.access_change() == AccessChange::Revoke || (!partner.paused && world.workspace.is_readable())
+        step.operation.access_change() == AccessChange::Revoke || (!partner.paused && inputs.workspace.is_readable())
     });
 }
 
 /// Whether no live guest of a partner has a grant, and no created guest has an enabled login.
-fn nobody_holds_anything(world: Inputs<'_>, partner: &PartnerId) -> bool {
+fn nobody_holds_anything(inputs: Inputs<'_>, partner: &PartnerId) -> bool {
     let made = |guest: &GuestRecord| guest.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
-    let mut live = world.observed.guests_of(partner).filter(|guest| guest.is_live());
+    let mut live = inputs.observed.guests_of(partner).filter(|guest| guest.is_live());
     live.all(|guest| guest.grants.is_empty() && !(guest.login.is_enabled() && made(guest)))
 }
 
@@ -124,48 +124,48 @@ fn display_name(entry: &Partner) -> String {
 /// Plans the deletion. `Block` waits until no membership or share names the partner. `Cascade` deletes the objects that
 /// existed when the deletion began. In both cases the record is deactivated only when no live guest and no grant is
 /// left.
-fn remove(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner) -> Plan {
+fn remove(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner) -> Plan {
     // Objects created after the begin of a cascade are not deleted, and do not delay it.
     let left = match partner.cascades() {
-        Some(since) => theirs(world, partner).filter(|(_, meta)| was_there(meta, since)).count(),
+        Some(since) => theirs(inputs, partner).filter(|(_, meta)| was_there(meta, since)).count(),
         None => {
-            world.declared.member_count(partner.namespace, &partner.name)
-                + world.declared.share_count(partner.namespace, &partner.name)
+            inputs.declared.member_count(partner.namespace, &partner.name)
+                + inputs.declared.share_count(partner.namespace, &partner.name)
         }
     };
     if left > 0 {
-        let mut status = status(world, partner, entry);
+        let mut status = status(inputs, partner, entry);
         let mut situation = Summary::held(Reason::DeletionBlocked);
         if partner.cascades().is_some() {
             situation = Summary::held(Reason::Terminating);
         } else {
-            let members = world.declared.member_count(partner.namespace, &partner.name);
+            let members = inputs.declared.member_count(partner.namespace, &partner.name);
             situation.message = format!(
                 "{members} memberships and {} shares still name this partner; delete them, or set spec.deletion to Cascade.",
                 left - members
             );
         }
         let old = entry.status.conditions();
-        let domain = vec![guest_admin_present(world, partner)];
-        status.conditions = conditions::write(&old, entry.metadata.generation, world.now, &situation, domain);
+        let domain = vec![guest_admin_present(inputs, partner)];
+        status.conditions = conditions::write(&old, entry.metadata.generation, inputs.now, &situation, domain);
         // A blocked deletion keeps the guests' access, so the plan still grants and revokes.
         let mut steps = Vec::new();
         if partner.cascades().is_none() && partner.record.is_some_and(|record| record.deactivated_at.is_none()) {
-            keep(world, partner, entry, &mut steps);
+            keep(inputs, partner, entry, &mut steps);
         }
         return Plan {
             steps,
-            deletions: cascade(world, partner),
+            deletions: cascade(inputs, partner),
             status: Some(Status::Partner(Box::new(status))),
-            next_check: partner.expires_at.filter(|end| *end > world.now),
+            next_check: partner.expires_at.filter(|end| *end > inputs.now),
             ..Plan::nothing()
         };
     }
     let mut steps = Vec::new();
     if let Some(record) = partner.record {
         // No object declares these guests, so the deletion of their partner removes them.
-        for guest in world.observed.guests_of(&record.id).filter(|guest| guest.is_live()) {
-            let declared = guest.mark.as_ref().is_some_and(|mark| world.declared.has_membership_uid(&mark.uid));
+        for guest in inputs.observed.guests_of(&record.id).filter(|guest| guest.is_live()) {
+            let declared = guest.mark.as_ref().is_some_and(|mark| inputs.declared.has_membership_uid(&mark.uid));
             if !declared {
                 steps.extend(end(guest));
             }
@@ -184,11 +184,12 @@ fn remove(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner) ->
 
 /// All readable memberships and shares that name the partner.
 fn theirs<'a>(
-    world: Inputs<'a>,
+    inputs: Inputs<'a>,
     partner: &'a EvaluatedPartner<'_>,
 ) -> impl Iterator<Item = (Kind, &'a CachedMetadata)> {
-    let memberships = world.declared.members(partner.namespace, &partner.name).map(|m| (Kind::Membership, &m.metadata));
-    let shares = world.declared.shares(partner.namespace, &partner.name).map(|s| (Kind::Share, &s.metadata));
+    let memberships =
+        inputs.declared.members(partner.namespace, &partner.name).map(|m| (Kind::Membership, &m.metadata));
+    let shares = inputs.declared.shares(partner.namespace, &partner.name).map(|s| (Kind::Share, &s.metadata));
     memberships.chain(shares)
 }
 
@@ -198,9 +199,9 @@ fn was_there(meta: &CachedMetadata, since: Timestamp) -> bool {
 }
 
 /// The deletions of a cascade: all objects that existed when it began.
-fn cascade(world: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Vec<Deletion> {
+fn cascade(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Vec<Deletion> {
     let Some(since) = partner.cascades() else { return Vec::new() };
-    theirs(world, partner)
+    theirs(inputs, partner)
         .filter(|(_, meta)| !is_being_deleted(meta) && was_there(meta, since))
         .map(|(kind, meta)| Deletion {
             key: ObjectRef::new(kind, namespace(meta), name(meta)),
@@ -209,13 +210,13 @@ fn cascade(world: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Vec<Deletion> {
         .collect()
 }
 
-fn unavailable(world: Inputs<'_>, entry: &Partner) -> api::LocalPartnerStatus {
+fn unavailable(inputs: Inputs<'_>, entry: &Partner) -> api::LocalPartnerStatus {
     let mut status = entry.status.read().unwrap_or_default();
-    status.conditions = common::unavailable(&entry.metadata, &status.conditions, world.now);
+    status.conditions = common::unavailable(&entry.metadata, &status.conditions, inputs.now);
     status
 }
 
-fn status(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner) -> api::LocalPartnerStatus {
+fn status(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner) -> api::LocalPartnerStatus {
     let old = entry.status.conditions();
     let situation = if let Some(violated) = Summary::violated(&partner.violations) {
         violated
@@ -223,14 +224,14 @@ fn status(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner) ->
         waits(partner, wait)
     } else if partner.paused {
         Summary::held(Reason::Paused)
-    } else if partner.record.is_none() && !world.workspace.is_readable() {
+    } else if partner.record.is_none() && !inputs.workspace.is_readable() {
         Summary::waits(Reason::PolicyUnreadable)
     } else {
         Summary::fine(Reason::Reconciled)
     };
-    let domain = vec![guest_admin_present(world, partner)];
+    let domain = vec![guest_admin_present(inputs, partner)];
     let Common { observed_generation, last_handled_reconcile_at, conditions, violations, violation_count } =
-        Common::of(&entry.metadata, &old, world.now, &situation, domain, &partner.violations);
+        Common::of(&entry.metadata, &old, inputs.now, &situation, domain, &partner.violations);
     api::LocalPartnerStatus {
         observed_generation,
         last_handled_reconcile_at,
@@ -240,8 +241,8 @@ fn status(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner) ->
         conditions,
         violations,
         violation_count,
-        guests: Some(guest_counts(world, partner)),
-        shares: Some(conditions::count(world.declared.share_count(partner.namespace, &partner.name))),
+        guests: Some(guest_counts(inputs, partner)),
+        shares: Some(conditions::count(inputs.declared.share_count(partner.namespace, &partner.name))),
     }
 }
 
@@ -258,13 +259,13 @@ fn waits(partner: &EvaluatedPartner<'_>, wait: Reason) -> Summary {
 }
 
 /// The partner's memberships counted by state.
-fn guest_counts(world: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> api::GuestCounts {
+fn guest_counts(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> api::GuestCounts {
     let mut counts = api::GuestCounts {
-        all: conditions::count(world.declared.member_count(partner.namespace, &partner.name)),
+        all: conditions::count(inputs.declared.member_count(partner.namespace, &partner.name)),
         ..api::GuestCounts::default()
     };
-    for entry in world.declared.members(partner.namespace, &partner.name) {
-        match EvaluatedMembership::of(world, partner, entry).shown_state() {
+    for entry in inputs.declared.members(partner.namespace, &partner.name) {
+        match EvaluatedMembership::of(inputs, partner, entry).shown_state() {
             State::Active => counts.active += 1,
             State::Invited => counts.invited += 1,
             State::Joined => counts.joined += 1,
@@ -278,11 +279,11 @@ fn guest_counts(world: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> api::Guest
 }
 
 /// The condition for an Active Guest Admin.
-fn guest_admin_present(world: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> KindCondition {
+fn guest_admin_present(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> KindCondition {
     let mut best: Option<State> = None;
-    for entry in world.declared.members(partner.namespace, &partner.name) {
+    for entry in inputs.declared.members(partner.namespace, &partner.name) {
         if entry.reading.terms.role == GuestRole::GuestAdmin {
-            best = best.max(Some(EvaluatedMembership::of(world, partner, entry).state));
+            best = best.max(Some(EvaluatedMembership::of(inputs, partner, entry).state));
         }
     }
     let present = best == Some(State::Active);

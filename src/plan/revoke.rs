@@ -8,48 +8,48 @@ use crate::cache::{CacheEntry, CachedMetadata, Kind, Membership, ObjectRef};
 use crate::directory::{AccessChange, Operation};
 
 /// The inputs, limited to the facts known before the full read.
-fn known(world: Inputs<'_>) -> Inputs<'_> {
-    Inputs { directory_available: true, unsent: false, scope: AvailableFacts::SPECS, ..world }
+fn known(inputs: Inputs<'_>) -> Inputs<'_> {
+    Inputs { directory_available: true, unsent: false, scope: AvailableFacts::SPECS, ..inputs }
 }
 
 /// The steps that revoke access of a membership's guest, whose record was just read.
-pub fn plan(world: Inputs<'_>, key: &ObjectRef) -> Plan {
-    let world = known(world);
-    let readable = world.declared.membership(&key.namespace, &key.name).and_then(CacheEntry::read);
+pub fn plan(inputs: Inputs<'_>, key: &ObjectRef) -> Plan {
+    let inputs = known(inputs);
+    let readable = inputs.declared.membership(&key.namespace, &key.name).and_then(CacheEntry::read);
     if key.kind != Kind::Membership || readable.is_none() {
         return Plan::nothing();
     }
-    let plan = membership::plan(world, &key.namespace, &key.name);
-    let steps = plan.steps.into_iter().filter_map(|step| revoking(world, step)).collect();
+    let plan = membership::plan(inputs, &key.namespace, &key.name);
+    let steps = plan.steps.into_iter().filter_map(|step| revoking(inputs, step)).collect();
     Plan { steps, basis: plan.basis, events: plan.events, next_check: plan.next_check, ..Plan::nothing() }
 }
 
 /// The part of a step that revokes. Instead of deactivating a user, it disables the login.
-fn revoking(world: Inputs<'_>, step: Step) -> Option<Step> {
+fn revoking(inputs: Inputs<'_>, step: Step) -> Option<Step> {
     if step.operation.access_change() == AccessChange::Revoke {
         return Some(step);
     }
     let Operation::Deactivate { guest } = &step.operation else { return None };
-    let enabled = world.observed.guest_by_id(guest).is_some_and(|record| record.login.is_enabled());
+    let enabled = inputs.observed.guest_by_id(guest).is_some_and(|record| record.login.is_enabled());
     enabled.then(|| Step { operation: Operation::DisableLogin { guest: guest.clone() }, ..step })
 }
 
 /// Whether the specs may revoke access of a guest whose record is unknown. They end access, or they changed since the
 /// last status.
-pub fn may_revoke(world: Inputs<'_>, key: &ObjectRef) -> bool {
-    let entry = world.declared.membership(&key.namespace, &key.name).and_then(CacheEntry::read);
-    key.kind == Kind::Membership && (is_ended(world, key) || entry.is_some_and(|entry| is_changed(world, entry)))
+pub fn may_revoke(inputs: Inputs<'_>, key: &ObjectRef) -> bool {
+    let entry = inputs.declared.membership(&key.namespace, &key.name).and_then(CacheEntry::read);
+    key.kind == Kind::Membership && (is_ended(inputs, key) || entry.is_some_and(|entry| is_changed(inputs, entry)))
 }
 
 /// Whether the specs end any access of a membership's guest.
-pub fn is_ended(world: Inputs<'_>, key: &ObjectRef) -> bool {
-    let world = known(world);
-    let Some(entry) = world.declared.membership(&key.namespace, &key.name).and_then(CacheEntry::read) else {
+pub fn is_ended(inputs: Inputs<'_>, key: &ObjectRef) -> bool {
+    let inputs = known(inputs);
+    let Some(entry) = inputs.declared.membership(&key.namespace, &key.name).and_then(CacheEntry::read) else {
         return false;
     };
     let (meta, terms) = (&entry.metadata, &entry.reading.terms);
-    let partner = EvaluatedPartner::of(world, namespace(meta), &terms.partner);
-    let member = EvaluatedMembership::of(world, &partner, entry);
+    let partner = EvaluatedPartner::of(inputs, namespace(meta), &terms.partner);
+    let member = EvaluatedMembership::of(inputs, &partner, entry);
     let excluded = |share: EvaluatedShare<'_>| {
         share.entry.reading.terms.exclude.contains_key(member.name()) || matches!(share.gate, Decision::Deny(_))
     };
@@ -60,23 +60,23 @@ pub fn is_ended(world: Inputs<'_>, key: &ObjectRef) -> bool {
         || partner.blocked.is_some()
         || partner.cascades().is_some()
         || !member.violations.is_empty()
-        || shares_of(world, entry).any(|share| excluded(EvaluatedShare::of(world, &partner, share)))
+        || shares_of(inputs, entry).any(|share| excluded(EvaluatedShare::of(inputs, &partner, share)))
 }
 
 /// Whether the membership, its partner or one of the partner's shares changed since the last status.
-fn is_changed<'a>(world: Inputs<'a>, entry: &'a Membership) -> bool {
+fn is_changed<'a>(inputs: Inputs<'a>, entry: &'a Membership) -> bool {
     let changed =
         |meta: &CachedMetadata, observed: Option<i64>| meta.generation.is_none() || meta.generation != observed;
     let partner =
-        world.declared.partner(namespace(&entry.metadata), &entry.reading.terms.partner).and_then(CacheEntry::read);
+        inputs.declared.partner(namespace(&entry.metadata), &entry.reading.terms.partner).and_then(CacheEntry::read);
     changed(&entry.metadata, entry.status.read().and_then(|status| status.observed_generation))
         || partner.is_some_and(|partner| {
             changed(&partner.metadata, partner.status.read().and_then(|status| status.observed_generation))
         })
-        || shares_of(world, entry)
+        || shares_of(inputs, entry)
             .any(|share| changed(&share.metadata, share.status.read().and_then(|status| status.observed_generation)))
 }
 
-fn shares_of<'a>(world: Inputs<'a>, entry: &'a Membership) -> impl Iterator<Item = &'a crate::cache::Share> {
-    world.declared.shares(namespace(&entry.metadata), &entry.reading.terms.partner)
+fn shares_of<'a>(inputs: Inputs<'a>, entry: &'a Membership) -> impl Iterator<Item = &'a crate::cache::Share> {
+    inputs.declared.shares(namespace(&entry.metadata), &entry.reading.terms.partner)
 }

@@ -19,32 +19,32 @@ use crate::validation::Violation;
 type ShareSlot = CacheEntry<api::AccountShareStatus, crate::validation::ShareTerms>;
 
 /// Plans the share of a name.
-pub fn plan(world: Inputs<'_>, space: &str, share: &str) -> Plan {
-    let Some(slot) = world.declared.share(space, share) else { return Plan::nothing() };
-    if !world.directory_available {
-        let status = slot.read().map(|entry| Status::Share(Box::new(unavailable(world, entry))));
+pub fn plan(inputs: Inputs<'_>, space: &str, share: &str) -> Plan {
+    let Some(slot) = inputs.declared.share(space, share) else { return Plan::nothing() };
+    if !inputs.directory_available {
+        let status = slot.read().map(|entry| Status::Share(Box::new(unavailable(inputs, entry))));
         return Plan { status, ..Plan::nothing() };
     }
     let meta = slot.metadata();
     if is_being_deleted(meta) {
-        return remove(world, slot);
+        return remove(inputs, slot);
     }
     let CacheEntry::Read(entry) = slot else {
         let conditions = common::unreadable(slot);
         let status = api::AccountShareStatus { conditions, ..api::AccountShareStatus::default() };
         return Plan { status: Some(Status::Share(Box::new(status))), ..Plan::nothing() };
     };
-    let partner = EvaluatedPartner::of(world, space, &entry.reading.terms.partner);
-    let view = EvaluatedShare::of(world, &partner, entry);
+    let partner = EvaluatedPartner::of(inputs, space, &entry.reading.terms.partner);
+    let view = EvaluatedShare::of(inputs, &partner, entry);
     // Guests of memberships that cannot be processed lose their grants through a share that is denied, or that excludes
     // them.
     let shut = matches!(view.gate, Decision::Deny(_));
-    let steps = withhold(world, slot, |guest| {
+    let steps = withhold(inputs, slot, |guest| {
         let name = guest.mark.as_ref().map(|mark| mark.name.as_str()).unwrap_or_default();
-        (shut || entry.reading.terms.exclude.contains_key(name)) && !is_processed(world, guest)
+        (shut || entry.reading.terms.exclude.contains_key(name)) && !is_processed(inputs, guest)
     });
     let mut violations = view.violations.clone();
-    violations.extend(entry_violations(world, &partner, &view));
+    violations.extend(entry_violations(inputs, &partner, &view));
     violations.sort();
     let mut notices = Vec::new();
     // A cascading deletion includes the share and its guests, so violations about them need no Event.
@@ -57,9 +57,9 @@ pub fn plan(world: Inputs<'_>, space: &str, share: &str) -> Plan {
     Plan {
         steps,
         finalizer: Finalizer::Hold,
-        status: Some(Status::Share(Box::new(status(world, &partner, &view, &violations)))),
+        status: Some(Status::Share(Box::new(status(inputs, &partner, &view, &violations)))),
         events: notices,
-        next_check: view.expires_at.filter(|end| *end > world.now),
+        next_check: view.expires_at.filter(|end| *end > inputs.now),
         ..Plan::nothing()
     }
 }
@@ -68,46 +68,46 @@ pub fn plan(world: Inputs<'_>, space: &str, share: &str) -> Plan {
 /// the grant, so that only one reconcile does so. The share itself revokes grants of guests without a working
 /// membership. An unreadable share names no partner, so that no membership triggers its reconcile. It therefore revokes
 /// all grants itself.
-fn remove(world: Inputs<'_>, slot: &ShareSlot) -> Plan {
-    let steps = withhold(world, slot, |guest| slot.read().is_none() || !is_processed(world, guest));
+fn remove(inputs: Inputs<'_>, slot: &ShareSlot) -> Plan {
+    let steps = withhold(inputs, slot, |guest| slot.read().is_none() || !is_processed(inputs, guest));
     if !steps.is_empty() {
         return Plan { steps, events: vec![Event::REMOVED], ..Plan::nothing() };
     }
-    if holders(world, slot).into_iter().any(|guest| !held(world, slot, guest).is_empty()) {
+    if holders(inputs, slot).into_iter().any(|guest| !held(inputs, slot, guest).is_empty()) {
         return Plan::nothing();
     }
-    let steps = world.observed.share(uid(slot.metadata())).map(|share| forget(&share.uid));
+    let steps = inputs.observed.share(uid(slot.metadata())).map(|share| forget(&share.uid));
     Plan { steps: steps.into_iter().collect(), finalizer: Finalizer::Release, ..Plan::nothing() }
 }
 
 /// The guests that may have a grant through the share, or through an earlier share of the same name.
-fn holders<'a>(world: Inputs<'a>, slot: &ShareSlot) -> Vec<&'a GuestRecord> {
+fn holders<'a>(inputs: Inputs<'a>, slot: &ShareSlot) -> Vec<&'a GuestRecord> {
     let meta = slot.metadata();
     match slot {
         CacheEntry::Read(entry) => {
-            let partners = world.observed.partners_named(namespace(meta), &entry.reading.terms.partner);
-            let guests = partners.flat_map(|partner| world.observed.guests_of(&partner.id));
-            world.observed.holders(uid(meta)).chain(guests).collect()
+            let partners = inputs.observed.partners_named(namespace(meta), &entry.reading.terms.partner);
+            let guests = partners.flat_map(|partner| inputs.observed.guests_of(&partner.id));
+            inputs.observed.holders(uid(meta)).chain(guests).collect()
         }
         // The partner is unknown, so the result is all guests of the namespace.
         CacheEntry::Unreadable { .. } => {
             let here = |guest: &&GuestRecord| guest.mark.as_ref().is_some_and(|mark| mark.namespace == namespace(meta));
-            world.observed.guests().filter(here).collect()
+            inputs.observed.guests().filter(here).collect()
         }
     }
 }
 
 /// The accounts that a guest has through a share.
-fn held(world: Inputs<'_>, slot: &ShareSlot, guest: &GuestRecord) -> Vec<String> {
-    let held = guest.grants.values().filter(|held| is_behind(world, slot.metadata(), &held.grant));
+fn held(inputs: Inputs<'_>, slot: &ShareSlot, guest: &GuestRecord) -> Vec<String> {
+    let held = guest.grants.values().filter(|held| is_behind(inputs, slot.metadata(), &held.grant));
     held.map(|held| held.grant.account.clone()).collect()
 }
 
 /// Revokes the share's account from its holders.
-fn withhold(world: Inputs<'_>, slot: &ShareSlot, whom: impl Fn(&GuestRecord) -> bool) -> Vec<Step> {
+fn withhold(inputs: Inputs<'_>, slot: &ShareSlot, whom: impl Fn(&GuestRecord) -> bool) -> Vec<Step> {
     let mut steps = BTreeMap::new();
-    for guest in holders(world, slot).into_iter().filter(|guest| whom(guest)) {
-        let accounts = held(world, slot, guest);
+    for guest in holders(inputs, slot).into_iter().filter(|guest| whom(guest)) {
+        let accounts = held(inputs, slot, guest);
         if !accounts.is_empty() {
             let operation = Operation::Revoke { guest: guest.id.clone(), accounts };
             let because = "the share is being deleted or grants nothing".to_owned();
@@ -126,9 +126,9 @@ pub fn forget(share_uid: &str) -> Step {
     }
 }
 
-fn unavailable(world: Inputs<'_>, entry: &Share) -> api::AccountShareStatus {
+fn unavailable(inputs: Inputs<'_>, entry: &Share) -> api::AccountShareStatus {
     let mut status = entry.status.read().unwrap_or_default();
-    status.conditions = common::unavailable(&entry.metadata, &status.conditions, world.now);
+    status.conditions = common::unavailable(&entry.metadata, &status.conditions, inputs.now);
     status
 }
 
@@ -149,7 +149,7 @@ fn situation(view: &EvaluatedShare<'_>, partner: &EvaluatedPartner<'_>, violatio
 }
 
 fn status(
-    world: Inputs<'_>,
+    inputs: Inputs<'_>,
     partner: &EvaluatedPartner<'_>,
     view: &EvaluatedShare<'_>,
     violations: &[Violation],
@@ -176,9 +176,9 @@ fn status(
         }
         .to_owned(),
     };
-    let (grants, withheld) = grants(world, partner, view);
+    let (grants, withheld) = grants(inputs, partner, view);
     let Common { observed_generation, last_handled_reconcile_at, conditions, violations, violation_count } =
-        Common::of(&view.entry.metadata, &old, world.now, &situation, vec![authorized], violations);
+        Common::of(&view.entry.metadata, &old, inputs.now, &situation, vec![authorized], violations);
     api::AccountShareStatus {
         observed_generation,
         last_handled_reconcile_at,
@@ -195,7 +195,7 @@ fn status(
 
 /// The counts of the share's grants, and the guests whose access is withheld.
 fn grants(
-    world: Inputs<'_>,
+    inputs: Inputs<'_>,
     partner: &EvaluatedPartner<'_>,
     view: &EvaluatedShare<'_>,
 ) -> (api::GrantCounts, Vec<api::WithheldStatus>) {
@@ -205,22 +205,22 @@ fn grants(
     let mut hold = |name: &str, reason: Reason| {
         withheld.push(api::WithheldStatus { name: name.to_owned(), reason: reason.as_str().to_owned() });
     };
-    for entry in world.declared.members(partner.namespace, &partner.name) {
+    for entry in inputs.declared.members(partner.namespace, &partner.name) {
         let name = super::ownership::name(&entry.metadata);
         let concerned =
             entry.reading.terms.role == crate::domain::GuestRole::GuestAdmin || terms.guest_users.contains_key(name);
         if !concerned {
             continue;
         }
-        let member = EvaluatedMembership::of(world, partner, entry);
-        let Some(access) = access(world, partner, view, &member) else { continue };
+        let member = EvaluatedMembership::of(inputs, partner, entry);
+        let Some(access) = access(inputs, partner, view, &member) else { continue };
         let held = member.claim.live().and_then(|record| record.grants.get(&access.grant.account));
         let reason = match (access.gate, held) {
             (Decision::Deny(reason), _) | (Decision::Retain(reason), None) => Some(reason),
             (Decision::Allow | Decision::Retain(_), Some(held)) if held.is_blocked() => Some(Reason::DirectoryRefused),
             (Decision::Allow | Decision::Retain(_), Some(_)) => None,
             (Decision::Allow, None) if partner.paused || is_paused(&entry.metadata) => Some(Reason::Paused),
-            (Decision::Allow, None) if !world.workspace.is_readable() => Some(Reason::PolicyUnreadable),
+            (Decision::Allow, None) if !inputs.workspace.is_readable() => Some(Reason::PolicyUnreadable),
             (Decision::Allow, None) => Some(Reason::Pending),
         };
         match reason {
@@ -242,7 +242,7 @@ fn grants(
         if !seen.insert(name) {
             continue;
         }
-        match world.declared.membership(partner.namespace, name) {
+        match inputs.declared.membership(partner.namespace, name) {
             None => {
                 counts.withheld += 1;
                 hold(name, Reason::MembershipNotFound);

@@ -368,7 +368,7 @@ fn recreated_membership_of_same_address_starts_at_invited() {
     world.delete(Kind::Membership, "bob");
     world.settle();
     assert_eq!(world.access(), ["carol: instagram as Manager"]);
-    assert!(world.mirror.guest(&email("bob@acme.example")).unwrap().deactivated_at.is_some());
+    assert!(world.directory_cache.guest(&email("bob@acme.example")).unwrap().deactivated_at.is_some());
     world.later(10);
     world.member("bob", "GuestUser", "");
     world.settle();
@@ -501,8 +501,8 @@ fn guest_with_unknown_mfa_keeps_access_for_one_day_only() {
     let mut record = world.record("bob").unwrap();
     record.mfa = guestlist::directory::MfaRecord::Unknown;
     let (address, since) = (record.address.clone(), world.now);
-    world.mirror.set_guest(&address, Some(record));
-    world.mirror.set_mfa_unknown_since(&address, Some(since));
+    world.directory_cache.set_guest(&address, Some(record));
+    world.directory_cache.set_mfa_unknown_since(&address, Some(since));
     assert_eq!(world.plan(&key).steps, []);
     world.now = since + jiff::SignedDuration::from_hours(24);
     let steps = world.plan(&key).steps;

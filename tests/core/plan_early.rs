@@ -51,7 +51,7 @@ fn plan_of_revocations_has_the_basis_of_the_whole_plan() {
     let (mut world, bob) = shared();
     world.delete(Kind::Membership, "bob");
     let (whole, early) = (world.plan(&bob), plan(world.seen(), &bob));
-    assert_eq!(early.basis, world.mirror.guest(&email("bob@acme.example")).map(|record| record.revision));
+    assert_eq!(early.basis, world.directory_cache.guest(&email("bob@acme.example")).map(|record| record.revision));
     assert_eq!((early.basis, &early.events), (whole.basis, &whole.events));
     assert!(!early.events.is_empty() && !early.steps.is_empty(), "{early:?}");
 }

@@ -98,14 +98,14 @@ fn login_of_removed_guest_enabled_by_hand_is_disabled_again() {
     world.delete(Kind::Membership, "bob");
     world.settle();
     assert_eq!(planned(&world).steps, []);
-    let mut record = world.mirror.guest(&email("bob@acme.example")).unwrap().clone();
+    let mut record = world.directory_cache.guest(&email("bob@acme.example")).unwrap().clone();
     record.login = Login::Enabled;
-    world.mirror.set_guest(&record.address.clone(), Some(record.clone()));
+    world.directory_cache.set_guest(&record.address.clone(), Some(record.clone()));
     let steps: Vec<_> = planned(&world).steps.into_iter().map(|step| step.operation).collect();
     assert_eq!(steps, [Operation::DisableLogin { guest: record.id.clone() }]);
     // An adopted user is not disabled.
     record.mark.as_mut().unwrap().origin = guestlist::directory::Origin::Adopted;
-    world.mirror.set_guest(&record.address.clone(), Some(record));
+    world.directory_cache.set_guest(&record.address.clone(), Some(record));
     assert_eq!(planned(&world).steps, []);
 }
 
@@ -232,11 +232,11 @@ fn orphans_are_unmanaged_only_on_request_and_then_lose_access() {
     for step in gc::unmanage_orphans(world.seen()) {
         world.execute(&step.operation);
     }
-    assert!(world.access().is_empty() && world.mirror.guests().next().is_none());
+    assert!(world.access().is_empty() && world.directory_cache.guests().next().is_none());
     assert_eq!(planned(&world), GarbageCollection::default());
     // They are workspace users now: nobody may make them guests without permission.
     world.play(|_, _| Ok(()));
-    let user = world.mirror.user(&email("g00@acme.example")).unwrap();
+    let user = world.directory_cache.user(&email("g00@acme.example")).unwrap();
     assert!(user.enabled && !user.verified);
     world.member("g00", "GuestUser", "");
     world.settle();
@@ -258,9 +258,11 @@ fn a_restored_backup_takes_everything_up_as_it_is() {
     let states = ["carol", "bob", "dave", "erin"].map(|name| world.state(name));
     assert_eq!(states, ["Active", "Active", "Active", "Invited"]);
     assert_eq!(ids, ["bob", "erin"].map(|name| world.record(name).unwrap().id));
-    let uids = world.mirror.guests().filter_map(|guest| guest.mark.as_ref());
-    assert!(uids.chain(world.mirror.partners().map(|p| &p.mark)).all(|mark| mark.uid.starts_with("restored-")));
-    let shares: Vec<_> = world.mirror.shares().map(|share| share.uid.clone()).collect();
+    let uids = world.directory_cache.guests().filter_map(|guest| guest.mark.as_ref());
+    assert!(
+        uids.chain(world.directory_cache.partners().map(|p| &p.mark)).all(|mark| mark.uid.starts_with("restored-"))
+    );
+    let shares: Vec<_> = world.directory_cache.shares().map(|share| share.uid.clone()).collect();
     assert!(shares.len() == 1 && shares[0].starts_with("restored-"), "{shares:?}");
     assert_eq!(planned(&world).orphans, []);
 }
@@ -290,7 +292,7 @@ fn object_restored_and_deleted_unseen_is_removed() {
     delete_restored(&mut world, Kind::Membership, "bob");
     world.settle();
     assert_eq!(world.access(), ["carol: instagram as Manager"]);
-    let bob = world.mirror.guest(&email("bob@acme.example")).unwrap();
+    let bob = world.directory_cache.guest(&email("bob@acme.example")).unwrap();
     assert!(bob.deactivated_at.is_some() && !bob.login.is_enabled(), "not an orphan: somebody deleted him");
     assert!(!world.objects.contains_key(&ObjectRef::new(Kind::Membership, SPACE, "bob")));
 
@@ -301,8 +303,8 @@ fn object_restored_and_deleted_unseen_is_removed() {
     delete_restored(&mut world, Kind::Partner, "acme");
     world.settle();
     assert!(world.objects.is_empty() && world.access().is_empty());
-    assert!(world.mirror.guests().all(|guest| !guest.is_live()));
-    assert!(world.mirror.partners().all(|partner| partner.deactivated_at.is_some()));
+    assert!(world.directory_cache.guests().all(|guest| !guest.is_live()));
+    assert!(world.directory_cache.partners().all(|partner| partner.deactivated_at.is_some()));
 }
 
 #[test]
@@ -355,13 +357,16 @@ fn deactivated_record_is_purged_in_time_and_then_its_partner() {
     world.settle();
     world.delete(Kind::Partner, "acme");
     world.settle();
-    assert_eq!((world.objects.len(), world.mirror.guests().count(), world.mirror.partners().count()), (0, 3, 1));
+    assert_eq!(
+        (world.objects.len(), world.directory_cache.guests().count(), world.directory_cache.partners().count()),
+        (0, 3, 1)
+    );
     assert_eq!(planned(&world).next_check, Some(world.now + SignedDuration::from_hours(24)));
     world.later(24 * 60 - 1);
-    assert_eq!(world.mirror.guests().count(), 3);
+    assert_eq!(world.directory_cache.guests().count(), 3);
     world.later(1);
-    assert_eq!((world.mirror.guests().count(), world.mirror.partners().count()), (0, 0));
-    assert_eq!(world.mirror.shares().count(), 0);
+    assert_eq!((world.directory_cache.guests().count(), world.directory_cache.partners().count()), (0, 0));
+    assert_eq!(world.directory_cache.shares().count(), 0);
     let all = world.directory.0.lock().unwrap().everything().unwrap();
     assert!(all.guests.is_empty() && all.partners.is_empty());
     assert_eq!(planned(&world).next_check, None);
@@ -385,7 +390,7 @@ fn hourly_purges_stay_within_policy_percentage_rounded_up() {
     world.later(24 * 60);
     // A quarter of 10, of 7, of 5, rounded up; two stay.
     assert_eq!((counts, destroyed(&world)), (vec![3, 3, 5, 7], 8));
-    assert_eq!(world.mirror.guests().count(), 2);
+    assert_eq!(world.directory_cache.guests().count(), 2);
 }
 
 #[test]
@@ -427,7 +432,7 @@ fn guest_returning_before_purge_is_reactivated_and_later_is_new() {
     world.delete(Kind::Membership, "bob");
     world.settle();
     world.later(24 * 60);
-    assert_eq!(world.mirror.guest(&email("bob@acme.example")), None);
+    assert_eq!(world.directory_cache.guest(&email("bob@acme.example")), None);
     world.member("bob", "GuestUser", "");
     world.settle();
     assert_eq!(world.state("bob"), "Invited");
@@ -453,12 +458,12 @@ fn removed_guest_with_disabled_login_is_never_purged() {
     let mails = world.mails();
     world.member("bob", "GuestUser", "");
     world.settle();
-    let record = world.mirror.guest(&bob).unwrap();
+    let record = world.directory_cache.guest(&bob).unwrap();
     assert_eq!((record.login, record.is_live(), world.mails()), (Login::DisabledByOther, false, mails));
     // Once the administrator enables the login, the record is purged like any other.
     assert!(world.play(|store, _| store.set_login(&dave, true)));
     world.settle();
-    assert_eq!((destroyed(&world), world.mirror.guest(&dave)), (1, None));
+    assert_eq!((destroyed(&world), world.directory_cache.guest(&dave)), (1, None));
 }
 
 #[test]

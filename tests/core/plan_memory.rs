@@ -46,7 +46,7 @@ fn name_reused_for_other_address_under_same_uid_gets_own_record() {
     // A membership deleted under that UID ends the right one of the two.
     world.delete(Kind::Membership, "bob");
     world.settle();
-    assert!(world.mirror.guests().all(|guest| !guest.is_live()));
+    assert!(world.directory_cache.guests().all(|guest| !guest.is_live()));
 }
 
 #[test]
@@ -61,13 +61,13 @@ fn live_record_is_found_among_two_of_one_uid_in_any_order() {
     let gone = guestlist::directory::GuestRecord { deactivated_at: Some(world.now), ..bob.clone() };
     let uid = bob.mark.as_ref().unwrap().uid.clone();
     // A full read reports them in any order.
-    world.mirror.set_guest(&robert.address, Some(robert.clone()));
-    world.mirror.set_guest(&bob.address, Some(gone.clone()));
-    assert_eq!(world.mirror.live_by_uid(&uid), Some(&robert));
-    world.mirror.set_guest(&bob.address, None);
-    assert_eq!(world.mirror.live_by_uid(&uid), Some(&robert));
-    world.mirror.set_guest(&robert.address, None);
-    assert_eq!(world.mirror.live_by_uid(&uid), None);
+    world.directory_cache.set_guest(&robert.address, Some(robert.clone()));
+    world.directory_cache.set_guest(&bob.address, Some(gone.clone()));
+    assert_eq!(world.directory_cache.live_by_uid(&uid), Some(&robert));
+    world.directory_cache.set_guest(&bob.address, None);
+    assert_eq!(world.directory_cache.live_by_uid(&uid), Some(&robert));
+    world.directory_cache.set_guest(&robert.address, None);
+    assert_eq!(world.directory_cache.live_by_uid(&uid), None);
 }
 
 /// Bob is a workspace user that the partner may adopt.
@@ -164,7 +164,7 @@ fn share_without_grants_keeps_its_partner_and_account() {
     // A new share of the same name is a different share.
     world.delete(Kind::Share, "instagram");
     world.settle();
-    assert_eq!(world.mirror.shares().count(), 0);
+    assert_eq!(world.directory_cache.shares().count(), 0);
     world.share_of("instagram", &spec("newsletter"));
     world.settle();
     assert_eq!(world.access(), ["carol: newsletter as Manager"]);

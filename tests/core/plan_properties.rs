@@ -194,7 +194,7 @@ fn entitled(world: &World, model: &Model) -> Access3 {
         return found;
     }
     for (what, share) in &model.shares {
-        let account = world.mirror.account(ACCOUNTS[*what]).unwrap();
+        let account = world.directory_cache.account(ACCOUNTS[*what]).unwrap();
         let sharer = email(if share.by_zoe { "zoe@host.example" } else { "alice@host.example" });
         if account.deleted || share.suspended || !account.owners.contains(&sharer) {
             continue;

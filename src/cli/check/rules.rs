@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::finding::{Code, Finding, Location};
 use super::names::is_subdomain;
 use super::object::ManifestObject;
-use crate::cache::{CacheEntry, CachedAnyKind, Kind, ObjectCache, ObjectRef, Share};
+use crate::cache::{AnyCachedObject, CacheEntry, Kind, ObjectCache, ObjectRef, Share};
 use crate::directory::{DirectoryCache, Owner};
 use crate::domain::{Reason, quote, time};
 use crate::plan::evaluate::evaluate;
@@ -32,7 +32,7 @@ pub fn all(
 ) {
     let mut first: BTreeMap<ObjectRef, Location> = BTreeMap::new();
     let mut index = ObjectCache::default();
-    let mut lists: BTreeMap<Kind, Vec<CachedAnyKind>> = BTreeMap::new();
+    let mut lists: BTreeMap<Kind, Vec<AnyCachedObject>> = BTreeMap::new();
     let mut judged = Vec::with_capacity(objects.len());
     for object in objects {
         let ManifestObject { key, source, root, broken, declared } = object;

@@ -27,7 +27,7 @@ const HOPELESS: usize = 8;
 pub struct Early {
     desk: Arc<InMemoryObjects>,
     index: ObjectCache,
-    mirror: DirectoryCache,
+    directory_cache: DirectoryCache,
     clock: Clock,
     plans: Vec<(ObjectRef, Plan)>,
     /// A message for each guest that could not be read.
@@ -43,11 +43,11 @@ impl Early {
         for kind in Kind::ALL {
             index.replace(kind, desk.list(kind).into_iter().map(Into::into).collect());
         }
-        let (mut mirror, mut failed) = (DirectoryCache::default(), Vec::new());
+        let (mut directory_cache, mut failed) = (DirectoryCache::default(), Vec::new());
         let mut keys: Vec<ObjectRef> = index.keys(Kind::Membership).collect();
-        let world = world(given, &index, &mirror, clock.now());
-        keys.retain(|key| revoke::may_revoke(world, key));
-        keys.sort_by_cached_key(|key| !revoke::is_ended(world, key));
+        let inputs = inputs(given, &index, &directory_cache, clock.now());
+        keys.retain(|key| revoke::may_revoke(inputs, key));
+        keys.sort_by_cached_key(|key| !revoke::is_ended(inputs, key));
         let addressed: Vec<(ObjectRef, Email)> =
             keys.into_iter().filter_map(|key| Some((key.clone(), address(&index, &key)?))).collect();
         let reads = addressed.iter().map(async |(key, address)| (key, address, directory.guest(address).await));
@@ -56,7 +56,7 @@ impl Early {
             match read {
                 Ok(record) => {
                     any = true;
-                    mirror.set_guest(address, record);
+                    directory_cache.set_guest(address, record);
                 }
                 Err(fault) => failed.push(format!("{key}: {fault}")),
             }
@@ -67,10 +67,11 @@ impl Early {
         }
         drop(reads);
         let now = clock.now();
-        let planned =
-            addressed.iter().map(|(key, _)| (key.clone(), revoke::plan(self::world(given, &index, &mirror, now), key)));
+        let planned = addressed
+            .iter()
+            .map(|(key, _)| (key.clone(), revoke::plan(self::inputs(given, &index, &directory_cache, now), key)));
         let plans = planned.filter(|(_, plan)| !plan.steps.is_empty()).collect();
-        Self { desk, index, mirror, clock, plans, failed }
+        Self { desk, index, directory_cache, clock, plans, failed }
     }
 
     /// Every operation, in order.
@@ -83,7 +84,7 @@ impl Early {
 
     /// The records of these guests, as a snapshot without anything else.
     pub fn read(&self) -> Snapshot {
-        let guests: Vec<GuestRecord> = self.mirror.guests().cloned().collect();
+        let guests: Vec<GuestRecord> = self.directory_cache.guests().cloned().collect();
         Snapshot { guests, ..Snapshot::default() }
     }
 
@@ -116,10 +117,15 @@ impl Early {
     }
 }
 
-fn world<'a>(given: &'a Given, index: &'a ObjectCache, mirror: &'a DirectoryCache, now: Timestamp) -> Inputs<'a> {
+fn inputs<'a>(
+    given: &'a Given,
+    index: &'a ObjectCache,
+    directory_cache: &'a DirectoryCache,
+    now: Timestamp,
+) -> Inputs<'a> {
     Inputs {
         declared: index,
-        observed: mirror,
+        observed: directory_cache,
         workspace: &given.workspace,
         owner: &given.owner,
         directory_available: false,

@@ -27,16 +27,16 @@ pub struct GuestAccess {
 }
 
 /// All guests that an object declares or the directory contains, without memberships that were rejected from the start.
-pub fn guest_access(index: &ObjectCache, mirror: &DirectoryCache, frame: Frame<'_>) -> Vec<GuestAccess> {
-    let world = frame.world(index, mirror);
+pub fn guest_access(index: &ObjectCache, directory_cache: &DirectoryCache, frame: Frame<'_>) -> Vec<GuestAccess> {
+    let inputs = frame.inputs(index, directory_cache);
     let mut seen: BTreeSet<GuestId> = BTreeSet::new();
     let mut all = Vec::new();
     for member in index.keys(Kind::Membership) {
         let Some(entry) = index.membership(&member.namespace, &member.name).and_then(CacheEntry::read) else {
             continue;
         };
-        let partner = EvaluatedPartner::of(world, &member.namespace, &entry.reading.terms.partner);
-        let view = EvaluatedMembership::of(world, &partner, entry);
+        let partner = EvaluatedPartner::of(inputs, &member.namespace, &entry.reading.terms.partner);
+        let view = EvaluatedMembership::of(inputs, &partner, entry);
         let record = view.claim.live();
         // The address and the partner of a guest never change, even if the membership names others now.
         let recorded = record.map(|record| (record.address.clone(), record.partner_name.clone()));
@@ -51,7 +51,9 @@ pub fn guest_access(index: &ObjectCache, mirror: &DirectoryCache, frame: Frame<'
         let grants = record.map(grants).unwrap_or_default();
         all.push(GuestAccess { partner: home, guest, role, state: Some(view.state), grants, member: member.clone() });
     }
-    all.extend(mirror.guests().filter(|guest| guest.is_live() && !seen.contains(&guest.id)).filter_map(undeclared));
+    all.extend(
+        directory_cache.guests().filter(|guest| guest.is_live() && !seen.contains(&guest.id)).filter_map(undeclared),
+    );
     all
 }
 

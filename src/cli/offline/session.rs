@@ -150,9 +150,9 @@ impl ApplySession {
             }
         }
         let frame = Frame { workspace: &engine.workspace, owner: &engine.owner, extent, now: clock.now() };
-        let guests = guest_access(&engine.index, &engine.mirror, frame);
-        let left_alone = unmanaged_guests(frame.world(&engine.index, &engine.mirror));
-        let later = later(&mut engine.index, &mut engine.mirror, frame);
+        let guests = guest_access(&engine.index, &engine.directory_cache, frame);
+        let left_alone = unmanaged_guests(frame.inputs(&engine.index, &engine.directory_cache));
+        let later = later(&mut engine.index, &mut engine.directory_cache, frame);
         let left = engine.health.problems.iter().map(|(word, problem)| format!("{word}: {problem}")).collect();
         Ok(Rest {
             problems: left,

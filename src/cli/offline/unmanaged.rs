@@ -52,20 +52,20 @@ impl UnmanagedGuest {
 
 /// All guests that the manifests leave unmanaged: guests of declared partners, guests with the address of a declared
 /// membership, and guests whose membership now has another address.
-pub fn unmanaged_guests(world: Inputs<'_>) -> Vec<UnmanagedGuest> {
-    if world.extent == PruneScope::Everything {
+pub fn unmanaged_guests(inputs: Inputs<'_>) -> Vec<UnmanagedGuest> {
+    if inputs.extent == PruneScope::Everything {
         return Vec::new();
     }
-    world.observed.guests().filter(|guest| guest.is_live()).filter_map(|guest| one(world, guest)).collect()
+    inputs.observed.guests().filter(|guest| guest.is_live()).filter_map(|guest| one(inputs, guest)).collect()
 }
 
-fn one(world: Inputs<'_>, guest: &GuestRecord) -> Option<UnmanagedGuest> {
-    let index = world.declared;
+fn one(inputs: Inputs<'_>, guest: &GuestRecord) -> Option<UnmanagedGuest> {
+    let index = inputs.declared;
     let mark = guest.mark.as_ref()?;
     let membership = index.membership_by_uid(&mark.uid).and_then(CacheEntry::read);
     let edited =
         membership.and_then(|entry| entry.reading.terms.email.as_ref()).filter(|email| **email != guest.address);
-    if world.extent != PruneScope::Declared && edited.is_none() {
+    if inputs.extent != PruneScope::Declared && edited.is_none() {
         return None;
     }
     let home = index.partner(&mark.namespace, &guest.partner_name).is_some();
@@ -76,7 +76,7 @@ fn one(world: Inputs<'_>, guest: &GuestRecord) -> Option<UnmanagedGuest> {
     {
         return None;
     }
-    let declared = !is_orphan(world, guest);
+    let declared = !is_orphan(inputs, guest);
     let kept = guest.grants.values().map(|held| &held.grant);
     let kept = kept.filter(|grant| !declared || index.share(&mark.namespace, &grant.share).is_none());
     let accounts: Vec<String> = kept.map(|grant| grant.account.clone()).collect();

@@ -304,7 +304,7 @@ pub async fn lead(
 }
 
 /// The number of recently purged records.
-pub async fn read_purges_of(client: &Client, tree: &GroupStore) -> Result<Purged, ClientError> {
+pub async fn read_purges(client: &Client, tree: &GroupStore) -> Result<Purged, ClientError> {
     let root = root(client, tree).await?;
     Ok(parse_purges(&root))
 }

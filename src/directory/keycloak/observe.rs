@@ -260,7 +260,7 @@ impl DirectoryReader for Directory {
     }
 
     fn purged(&self) -> BoxFuture<'_, Result<Purged, Error>> {
-        async { Ok(groups::read_purges_of(&self.0.client, &self.0.tree).await?) }.boxed()
+        async { Ok(groups::read_purges(&self.0.client, &self.0.tree).await?) }.boxed()
     }
 
     fn partner<'a>(&'a self, id: &'a PartnerId) -> BoxFuture<'a, Result<Option<PartnerRecord>, Error>> {

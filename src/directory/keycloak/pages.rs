@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_left_out_when_others_go_between_two_pages() {
+    fn has_ended_out_when_others_go_between_two_pages() {
         for gone in [1, 2, 50, 99, 100, 150] {
             let seen = read(people(500), |turn, everybody| {
                 if turn == 1 {
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_left_out_when_others_come_between_two_pages() {
+    fn has_ended_out_when_others_come_between_two_pages() {
         let seen = read(people(500), |turn, everybody| {
             if turn < 5 {
                 everybody.insert(0, format!("a-new-one-{turn}"));

@@ -10,7 +10,7 @@ use crate::validation::{Violation, messages};
 /// The violations of a new membership that loses its address or the quota to another one. Admitted guests come first,
 /// then the order of claims.
 pub fn claim_violations(
-    world: Inputs<'_>,
+    inputs: Inputs<'_>,
     partner: &EvaluatedPartner<'_>,
     entry: &Membership,
     claim: Ownership<'_>,
@@ -19,10 +19,10 @@ pub fn claim_violations(
     let mine = order(&entry.metadata);
     let taken = matches!(claim, Ownership::OwnedByOther);
     let earlier = entry.reading.terms.email.as_ref().is_some_and(|email| {
-        world.declared.memberships_for(email).any(|other| {
+        inputs.declared.memberships_for(email).any(|other| {
             order(&other.metadata) < mine && {
-                let partner = EvaluatedPartner::of(world, namespace(&other.metadata), &other.reading.terms.partner);
-                is_eligible(world, &partner, other)
+                let partner = EvaluatedPartner::of(inputs, namespace(&other.metadata), &other.reading.terms.partner);
+                is_eligible(inputs, &partner, other)
             }
         })
     });
@@ -32,41 +32,41 @@ pub fn claim_violations(
         return found;
     }
     if let Some(max) = partner.entry.and_then(|partner| partner.reading.terms.max_guests)
-        && is_full(world, partner, mine, max)
+        && is_full(inputs, partner, mine, max)
     {
         found.push(messages::quota_exceeded(max));
     }
     found
 }
 
-fn is_full(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, mine: Order<'_>, max: u64) -> bool {
+fn is_full(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, mine: Order<'_>, max: u64) -> bool {
     let live = partner
         .record
-        .map_or(0, |record| world.observed.guests_of(&record.id).filter(|guest| guest.is_live()).count() as u64);
+        .map_or(0, |record| inputs.observed.guests_of(&record.id).filter(|guest| guest.is_live()).count() as u64);
     if live >= max {
         return true;
     }
     // An evaluation of each earlier membership is expensive. None is needed while all memberships fit the quota, and
     // the iteration ends once the quota is full.
-    if live + world.declared.member_count(partner.namespace, &partner.name) as u64 <= max {
+    if live + inputs.declared.member_count(partner.namespace, &partner.name) as u64 <= max {
         return false;
     }
-    let mut ahead = world
+    let mut ahead = inputs
         .declared
         .members(partner.namespace, &partner.name)
-        .filter(|other| order(&other.metadata) < mine && is_eligible(world, partner, other));
+        .filter(|other| order(&other.metadata) < mine && is_eligible(inputs, partner, other));
     usize::try_from(max - live - 1).is_ok_and(|last| ahead.nth(last).is_some())
 }
 
 /// Whether a new membership could be accepted, conflicts apart; if so, it counts in the order of claims. The checks
 /// without lookups come first, because thousands of earlier invalid memberships must cost little.
-fn is_eligible(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Membership) -> bool {
+fn is_eligible(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Membership) -> bool {
     if !entry.reading.violations.is_empty() || is_being_deleted(&entry.metadata) {
         return false;
     }
-    let claim = ownership::ownership(world, entry);
+    let claim = ownership::ownership(inputs, entry);
     claim.live().is_none()
         && !matches!(claim, Ownership::OwnedByOther | Ownership::Unmanaged)
-        && wait(world, partner, entry, true).is_none()
-        && own_violations(world, partner, entry, claim, true).is_empty()
+        && wait(inputs, partner, entry, true).is_none()
+        && own_violations(inputs, partner, entry, claim, true).is_empty()
 }

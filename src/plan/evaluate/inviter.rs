@@ -24,28 +24,28 @@ pub enum Inviter {
     Unjudged,
 }
 
-pub fn inviter(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Membership) -> Inviter {
+pub fn inviter(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Membership) -> Inviter {
     let terms = &entry.reading.terms;
     let (Some(email), Some(declared)) = (&terms.invited_by, partner.entry) else { return Inviter::Unjudged };
     if partner.has_admin(email) {
         return Inviter::Allowed;
     }
     let space = namespace(&entry.metadata);
-    if let Some(colleague) = colleague(world, entry) {
+    if let Some(colleague) = colleague(inputs, entry) {
         let admin = colleague.reading.terms.role == GuestRole::GuestAdmin;
         let may_be = admin || !super::role_reads(colleague);
         return match terms.role {
-            GuestRole::GuestUser if may_be && !world.scope.directory => Inviter::Allowed,
-            GuestRole::GuestUser if admin && is_active(world, partner, colleague) => Inviter::Allowed,
+            GuestRole::GuestUser if may_be && !inputs.scope.directory => Inviter::Allowed,
+            GuestRole::GuestUser if admin && is_active(inputs, partner, colleague) => Inviter::Allowed,
             GuestRole::GuestUser if may_be => Inviter::NotActive,
             GuestRole::GuestUser | GuestRole::GuestAdmin => Inviter::NotAllowed,
         };
     }
     let listed = declared.reading.terms.host_admins.iter().any(|admin| admin.email == *email);
-    let allowed = !world.scope.policy || world.workspace.speaks_for(space, email);
+    let allowed = !inputs.scope.policy || inputs.workspace.speaks_for(space, email);
     let of_the_host = listed
-        || (world.scope.policy && allowed)
-        || cross_object::host_domain(email, world.workspace.corporate_domains(), &partner.admin_domains).is_some();
+        || (inputs.scope.policy && allowed)
+        || cross_object::host_domain(email, inputs.workspace.corporate_domains(), &partner.admin_domains).is_some();
     match (of_the_host, allowed, listed) {
         (true, false, _) => Inviter::NotAllowedHere,
         // A Host Admin who is listed and allowed, but not found yet or a guest, counts as absent.
@@ -62,25 +62,25 @@ pub fn inviter(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Member
 
 /// The membership of the same partner with the inviter's address. A live membership comes before rejected duplicates of
 /// the same address.
-pub fn colleague<'a>(world: Inputs<'a>, entry: &Membership) -> Option<&'a Membership> {
+pub fn colleague<'a>(inputs: Inputs<'a>, entry: &Membership) -> Option<&'a Membership> {
     let terms = &entry.reading.terms;
-    let colleagues = world.declared.memberships_for(terms.invited_by.as_ref()?).filter(|other| {
+    let colleagues = inputs.declared.memberships_for(terms.invited_by.as_ref()?).filter(|other| {
         namespace(&other.metadata) == namespace(&entry.metadata)
             && other.reading.terms.partner == terms.partner
             && !std::ptr::eq(*other, entry)
             && !is_being_deleted(&other.metadata)
     });
-    colleagues.max_by_key(|other| ownership::ownership(world, other).live().is_some())
+    colleagues.max_by_key(|other| ownership::ownership(inputs, other).live().is_some())
 }
 
 pub fn inviter_violation(
-    world: Inputs<'_>,
+    inputs: Inputs<'_>,
     partner: &EvaluatedPartner<'_>,
     entry: &Membership,
     newcomer: bool,
 ) -> Option<Violation> {
     let email = entry.reading.terms.invited_by.as_ref()?;
-    match inviter(world, partner, entry) {
+    match inviter(inputs, partner, entry) {
         Inviter::NotAllowedHere => Some(messages::host_admin_not_allowed_here(
             crate::validation::Taint::Object,
             "spec.invitedBy",
@@ -93,10 +93,10 @@ pub fn inviter_violation(
 }
 
 /// Whether a colleague is Active now, by the directory's record. The colleague's own inviter no longer matters.
-fn is_active(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, colleague: &Membership) -> bool {
-    let claim = ownership::ownership(world, colleague);
+fn is_active(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, colleague: &Membership) -> bool {
+    let claim = ownership::ownership(inputs, colleague);
     // Only a live membership can be Active, and its evaluation does not check its inviter. The recursion therefore
     // ends.
     claim.live().is_some_and(|record| record.joined_at.is_some())
-        && EvaluatedMembership::of(world, partner, colleague).state == State::Active
+        && EvaluatedMembership::of(inputs, partner, colleague).state == State::Active
 }

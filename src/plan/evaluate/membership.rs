@@ -54,48 +54,48 @@ pub struct EvaluatedMembership<'a> {
 
 impl<'a> EvaluatedMembership<'a> {
     /// Evaluates a membership.
-    pub fn of(world: Inputs<'a>, partner: &EvaluatedPartner<'a>, entry: &'a Membership) -> Self {
-        let claim = ownership::ownership(world, entry);
+    pub fn of(inputs: Inputs<'a>, partner: &EvaluatedPartner<'a>, entry: &'a Membership) -> Self {
+        let claim = ownership::ownership(inputs, entry);
         let newcomer = claim.live().is_none();
-        let mut violations = own_violations(world, partner, entry, claim, newcomer);
-        let mut wait = wait(world, partner, entry, newcomer);
+        let mut violations = own_violations(inputs, partner, entry, claim, newcomer);
+        let mut wait = wait(inputs, partner, entry, newcomer);
         if newcomer && violations.is_empty() && wait.is_none() {
-            violations.extend(claim_violations(world, partner, entry, claim));
+            violations.extend(claim_violations(inputs, partner, entry, claim));
         } else if newcomer && matches!(claim, Ownership::OwnedByOther) {
             violations.push(messages::already_guest());
         }
         violations.sort();
-        if wait.is_none() && violations.is_empty() && is_disabled_by_other(world, partner, entry, claim) {
+        if wait.is_none() && violations.is_empty() && is_disabled_by_other(inputs, partner, entry, claim) {
             wait = Some(PendingReason::on(Reason::DisabledByAdministrator));
         }
         let record = claim.live();
         if wait.is_none()
-            && let Some(until) = mail_wait(world, entry, claim)
+            && let Some(until) = mail_wait(inputs, entry, claim)
             && violations.is_empty()
         {
             wait = Some(PendingReason::until(Reason::MailInterval, until));
         }
-        let behind = !world.observed.missing().is_empty();
-        if behind && wait.is_none() && violations.is_empty() && owes_mail(world, entry, claim) {
+        let behind = !inputs.observed.missing().is_empty();
+        if behind && wait.is_none() && violations.is_empty() && owes_mail(inputs, entry, claim) {
             wait = Some(PendingReason::on(Reason::DirectoryBehind));
         }
         let is_due = |record: &GuestRecord| record.joined_at.is_none() && record.invitation.is_none();
-        if wait.is_none() && world.unsent && violations.is_empty() && record.is_some_and(is_due) {
+        if wait.is_none() && inputs.unsent && violations.is_empty() && record.is_some_and(is_due) {
             wait = Some(PendingReason::on(Reason::MailNotSent));
         }
-        if wait.is_none() && violations.is_empty() && sends(world, partner, entry, claim) {
+        if wait.is_none() && violations.is_empty() && sends(inputs, partner, entry, claim) {
             let meta = &entry.metadata;
             let key = ObjectRef::new(Kind::Membership, ownership::namespace(meta), ownership::name(meta));
-            wait = invitations::turn(world, &key).map(|until| PendingReason::until(Reason::InvitationLimit, until));
+            wait = invitations::turn(inputs, &key).map(|until| PendingReason::until(Reason::InvitationLimit, until));
         }
         if record.is_some_and(|record| record.email != record.address) {
             wait = wait.or(Some(PendingReason::on(Reason::AddressChanged)));
         }
-        Self::assemble(world, partner, entry, claim, violations, wait)
+        Self::assemble(inputs, partner, entry, claim, violations, wait)
     }
 
     fn assemble(
-        world: Inputs<'a>,
+        inputs: Inputs<'a>,
         partner: &EvaluatedPartner<'a>,
         entry: &'a Membership,
         claim: Ownership<'a>,
@@ -127,10 +127,10 @@ impl<'a> EvaluatedMembership<'a> {
         let none = enrolled.as_ref().is_none_or(Methods::is_empty);
         let deadline = record.and_then(|record| deadline(partner, record)).filter(|_| !satisfied && none);
         let expires_at = expires_at(partner, entry, record);
-        let expired = expires_at.is_some_and(|end| end <= world.now);
+        let expired = expires_at.is_some_and(|end| end <= inputs.now);
         let suspended = terms.suspended || partner.suspended;
         let disabled_by_other = record.is_some_and(|record| record.login == Login::DisabledByOther);
-        let late = enrolled.is_some() && deadline.is_some_and(|deadline| deadline <= world.now);
+        let late = enrolled.is_some() && deadline.is_some_and(|deadline| deadline <= inputs.now);
         let overdue = late && !suspended && !disabled_by_other;
         let removing = is_being_deleted(meta) || cascaded(partner, entry);
         let facts = Facts {
@@ -145,11 +145,11 @@ impl<'a> EvaluatedMembership<'a> {
             invitation: record.and_then(|record| record.invitation).map(|invitation| invitation.expires_at),
             satisfied,
         };
-        let state = State::of(facts, world.now);
+        let state = State::of(facts, inputs.now);
         let unknown_until = match record {
             Some(record) if joined_at.is_some() && enrolled.is_none() => Some(
-                world.observed.mfa_unknown_since(&record.address).unwrap_or(world.now)
-                    + world.workspace.mfa_unknown_max,
+                inputs.observed.mfa_unknown_since(&record.address).unwrap_or(inputs.now)
+                    + inputs.workspace.mfa_unknown_max,
             ),
             Some(_) | None => None,
         };
@@ -169,9 +169,9 @@ impl<'a> EvaluatedMembership<'a> {
             enrolled,
             unknown_until,
             gate: Decision::Allow,
-            origin: origin(world, partner, terms.email.as_ref(), record),
+            origin: origin(inputs, partner, terms.email.as_ref(), record),
         };
-        view.gate = view.what_gates(world, partner);
+        view.gate = view.what_gates(inputs, partner);
         view
     }
 
@@ -187,7 +187,7 @@ impl<'a> EvaluatedMembership<'a> {
         if blocked && self.state == State::Active { State::Suspended } else { self.state }
     }
 
-    fn what_gates(&self, world: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Decision {
+    fn what_gates(&self, inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Decision {
         if self.state == State::Terminating {
             return Decision::Deny(Reason::Terminating);
         }
@@ -213,7 +213,7 @@ impl<'a> EvaluatedMembership<'a> {
             State::Suspended if !self.suspended => Decision::Deny(Reason::DisabledByAdministrator),
             State::Suspended => Decision::Deny(Reason::Suspended),
             State::Joined | State::Active => match &self.enrolled {
-                None if self.unknown_until.is_some_and(|until| until <= world.now) => {
+                None if self.unknown_until.is_some_and(|until| until <= inputs.now) => {
                     Decision::Deny(Reason::MfaUnknown)
                 }
                 None => Decision::Retain(Reason::MfaUnknown),
@@ -229,7 +229,7 @@ impl<'a> EvaluatedMembership<'a> {
 /// The rules for a membership alone, its partner, and the facts about the people it names. Conflicts with other
 /// memberships are not included.
 pub fn own_violations(
-    world: Inputs<'_>,
+    inputs: Inputs<'_>,
     partner: &EvaluatedPartner<'_>,
     entry: &Membership,
     claim: Ownership<'_>,
@@ -241,30 +241,30 @@ pub fn own_violations(
         found.extend(cross_object::methods_within(methods, theirs, "spec.mfa.methods"));
     }
     if let Some(email) = &terms.email {
-        let corporate = world.workspace.corporate_domains();
+        let corporate = inputs.workspace.corporate_domains();
         found.extend(cross_object::host_domain(email, corporate, &partner.admin_domains));
         found.extend(partner.domains().and_then(|domains| cross_object::domain_allowed(email, domains)));
-        if newcomer && is_workspace_user(world, partner, email) {
+        if newcomer && is_workspace_user(inputs, partner, email) {
             found.push(messages::is_workspace_user());
         }
         if matches!(claim, Ownership::Unmanaged) {
             found.push(messages::identity_exists());
         }
     }
-    found.extend(inviter_violation(world, partner, entry, newcomer));
+    found.extend(inviter_violation(inputs, partner, entry, newcomer));
     found.extend(immutable(entry, claim));
     if let (true, Some(partner)) = (newcomer, partner.entry) {
-        found.extend(cross_object::expiry_too_long(terms.expires_at, world.now, partner.reading.terms.max_duration));
+        found.extend(cross_object::expiry_too_long(terms.expires_at, inputs.now, partner.reading.terms.max_duration));
     }
     found
 }
 
 /// The first rule that a propagator's membership breaks, conflicts with other memberships apart. If records of other guests
 /// are not read, no membership counts as new, so the rules for new memberships revoke nothing.
-pub fn broken_rule(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Membership) -> Option<Reason> {
-    let claim = ownership::ownership(world, entry);
-    let newcomer = world.scope.incumbents && claim.live().is_none();
-    let violations = own_violations(world, partner, entry, claim, newcomer);
+pub fn broken_rule(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Membership) -> Option<Reason> {
+    let claim = ownership::ownership(inputs, entry);
+    let newcomer = inputs.scope.incumbents && claim.live().is_none();
+    let violations = own_violations(inputs, partner, entry, claim, newcomer);
     violations.into_iter().min().map(|violation| violation.reason)
 }
 
@@ -283,7 +283,7 @@ fn immutable(entry: &Membership, claim: Ownership<'_>) -> Vec<Violation> {
 
 /// The fact that a membership waits for.
 pub fn wait(
-    world: Inputs<'_>,
+    inputs: Inputs<'_>,
     partner: &EvaluatedPartner<'_>,
     entry: &Membership,
     newcomer: bool,
@@ -297,23 +297,23 @@ pub fn wait(
     if let Some(reason) = partner.blocked {
         return Some(PendingReason::on(reason));
     }
-    if newcomer && world.scope.policy && world.workspace.corporate_domains().is_empty() {
+    if newcomer && inputs.scope.policy && inputs.workspace.corporate_domains().is_empty() {
         return Some(PendingReason::on(Reason::HostDomainsUnknown));
     }
-    (newcomer && inviter(world, partner, entry) == Inviter::NotActive)
+    (newcomer && inviter(inputs, partner, entry) == Inviter::NotActive)
         .then(|| PendingReason::on(Reason::InviterNotActive))
 }
 
 /// Whether an administrator disabled the login of the identity that a new membership would invite.
 fn is_disabled_by_other(
-    world: Inputs<'_>,
+    inputs: Inputs<'_>,
     partner: &EvaluatedPartner<'_>,
     entry: &Membership,
     claim: Ownership<'_>,
 ) -> bool {
     let user = || {
         let address = entry.reading.terms.email.as_ref()?;
-        world.observed.user(address).filter(|_| adopts(world, partner))
+        inputs.observed.user(address).filter(|_| adopts(inputs, partner))
     };
     match claim {
         Ownership::Reactivatable(record) => record.login == Login::DisabledByOther,
@@ -322,30 +322,30 @@ fn is_disabled_by_other(
     }
 }
 
-fn is_workspace_user(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, email: &Email) -> bool {
-    let runs_a_partner = world
+fn is_workspace_user(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, email: &Email) -> bool {
+    let runs_a_partner = inputs
         .declared
         .partners_of_host_admin(email)
-        .any(|(space, _)| !world.scope.policy || world.workspace.speaks_for(space, email));
-    let user = world.observed.user(email).is_some() && !adopts(world, partner);
-    runs_a_partner || world.observed.owns_any_account(email) || user
+        .any(|(space, _)| !inputs.scope.policy || inputs.workspace.speaks_for(space, email));
+    let user = inputs.observed.user(email).is_some() && !adopts(inputs, partner);
+    runs_a_partner || inputs.observed.owns_any_account(email) || user
 }
 
 /// Whether both the spec and the workspace policy allow adoption.
-fn adopts(world: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> bool {
+fn adopts(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> bool {
     partner.entry.is_some_and(|entry| entry.reading.terms.adoption == Adoption::Unmarked)
-        && world.workspace.allows_adoption(partner.namespace)
+        && inputs.workspace.allows_adoption(partner.namespace)
 }
 
 fn origin(
-    world: Inputs<'_>,
+    inputs: Inputs<'_>,
     partner: &EvaluatedPartner<'_>,
     email: Option<&Email>,
     record: Option<&GuestRecord>,
 ) -> Origin {
     match record.and_then(|record| record.mark.as_ref()) {
         Some(mark) => mark.origin,
-        None if email.is_some_and(|email| world.observed.user(email).is_some()) && adopts(world, partner) => {
+        None if email.is_some_and(|email| inputs.observed.user(email).is_some()) && adopts(inputs, partner) => {
             Origin::Adopted
         }
         None => Origin::Created,
@@ -353,41 +353,41 @@ fn origin(
 }
 
 /// Whether a mail is due: the first invitation, or a repeated one.
-fn owes_mail(world: Inputs<'_>, entry: &Membership, claim: Ownership<'_>) -> bool {
+fn owes_mail(inputs: Inputs<'_>, entry: &Membership, claim: Ownership<'_>) -> bool {
     match claim {
         // The state of an earlier record of the address does not matter.
         Ownership::Reactivatable(_) | Ownership::Absent => true,
-        Ownership::Owned(record) | Ownership::Inheritable(record) => mail_due(world, entry, record),
+        Ownership::Owned(record) | Ownership::Inheritable(record) => mail_due(inputs, entry, record),
         Ownership::OwnedByOther | Ownership::Unmanaged => false,
     }
 }
 
 /// Whether a membership that breaks no rule and waits for nothing else would send an invitation now.
-fn sends(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Membership, claim: Ownership<'_>) -> bool {
+fn sends(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Membership, claim: Ownership<'_>) -> bool {
     let terms = &entry.reading.terms;
     let end = expires_at(partner, entry, claim.live());
-    let off = terms.suspended || partner.suspended || end.is_some_and(|end| end <= world.now);
+    let off = terms.suspended || partner.suspended || end.is_some_and(|end| end <= inputs.now);
     let held = partner.paused || ownership::is_paused(&entry.metadata) || is_being_deleted(&entry.metadata);
     let disabled = claim.live().is_some_and(|record| record.login == Login::DisabledByOther);
-    owes_mail(world, entry, claim) && !off && !disabled && !held && world.workspace.is_readable()
+    owes_mail(inputs, entry, claim) && !off && !disabled && !held && inputs.workspace.is_readable()
 }
 
 /// When the next mail may be sent, if one is due and the mail interval has not passed.
-fn mail_wait(world: Inputs<'_>, entry: &Membership, claim: Ownership<'_>) -> Option<Timestamp> {
-    let address = entry.reading.terms.email.as_ref().filter(|_| owes_mail(world, entry, claim))?;
-    let next = world.observed.last_mail(address)?.checked_add(world.workspace.mail_interval).ok()?;
-    (world.now < next).then_some(next)
+fn mail_wait(inputs: Inputs<'_>, entry: &Membership, claim: Ownership<'_>) -> Option<Timestamp> {
+    let address = entry.reading.terms.email.as_ref().filter(|_| owes_mail(inputs, entry, claim))?;
+    let next = inputs.observed.last_mail(address)?.checked_add(inputs.workspace.mail_interval).ok()?;
+    (inputs.now < next).then_some(next)
 }
 
 /// Whether an accepted guest needs another mail: the invitation was revoked and no obstacle is left, or an annotation
 /// asks for it.
-pub fn mail_due(world: Inputs<'_>, entry: &Membership, record: &GuestRecord) -> bool {
+pub fn mail_due(inputs: Inputs<'_>, entry: &Membership, record: &GuestRecord) -> bool {
     if record.joined_at.is_some() {
         return false;
     }
     let asked = ownership::annotation(&entry.metadata, crate::api::RESEND_INVITATION)
         .and_then(|text| crate::domain::time::instant(text).ok())
-        .filter(|asked| *asked <= world.now);
+        .filter(|asked| *asked <= inputs.now);
     match record.invitation {
         None => true,
         Some(invitation) => asked.is_some_and(|asked| invitation.sent_at < asked),
@@ -418,7 +418,7 @@ fn cascaded(partner: &EvaluatedPartner<'_>, entry: &Membership) -> bool {
 }
 
 /// Evaluates the membership of a name, if it is declared and readable.
-pub fn find<'a>(world: Inputs<'a>, partner: &EvaluatedPartner<'a>, name: &str) -> Option<EvaluatedMembership<'a>> {
-    let entry = world.declared.membership(partner.namespace, name).and_then(CacheEntry::read)?;
-    Some(EvaluatedMembership::of(world, partner, entry))
+pub fn find<'a>(inputs: Inputs<'a>, partner: &EvaluatedPartner<'a>, name: &str) -> Option<EvaluatedMembership<'a>> {
+    let entry = inputs.declared.membership(partner.namespace, name).and_then(CacheEntry::read)?;
+    Some(EvaluatedMembership::of(inputs, partner, entry))
 }

@@ -67,25 +67,25 @@ pub struct Evaluation {
 }
 
 /// Evaluates one object. `None`: it is not declared, or is unreadable.
-pub fn evaluate(world: Inputs<'_>, key: &ObjectRef) -> Option<Evaluation> {
+pub fn evaluate(inputs: Inputs<'_>, key: &ObjectRef) -> Option<Evaluation> {
     match key.kind {
         Kind::Partner => {
-            let view = EvaluatedPartner::of(world, &key.namespace, &key.name);
+            let view = EvaluatedPartner::of(inputs, &key.namespace, &key.name);
             view.entry?;
             Some(Evaluation { wait: view.wait, violations: view.violations })
         }
         Kind::Membership => {
-            let entry = world.declared.membership(&key.namespace, &key.name).and_then(CacheEntry::read)?;
-            let partner = EvaluatedPartner::of(world, &key.namespace, &entry.reading.terms.partner);
-            let view = EvaluatedMembership::of(world, &partner, entry);
+            let entry = inputs.declared.membership(&key.namespace, &key.name).and_then(CacheEntry::read)?;
+            let partner = EvaluatedPartner::of(inputs, &key.namespace, &entry.reading.terms.partner);
+            let view = EvaluatedMembership::of(inputs, &partner, entry);
             Some(Evaluation { wait: view.wait.map(|wait| wait.reason), violations: view.violations })
         }
         Kind::Share => {
-            let entry = world.declared.share(&key.namespace, &key.name).and_then(CacheEntry::read)?;
-            let partner = EvaluatedPartner::of(world, &key.namespace, &entry.reading.terms.partner);
-            let view = EvaluatedShare::of(world, &partner, entry);
+            let entry = inputs.declared.share(&key.namespace, &key.name).and_then(CacheEntry::read)?;
+            let partner = EvaluatedPartner::of(inputs, &key.namespace, &entry.reading.terms.partner);
+            let view = EvaluatedShare::of(inputs, &partner, entry);
             let mut violations = view.violations.clone();
-            violations.extend(share::entry_violations(world, &partner, &view));
+            violations.extend(share::entry_violations(inputs, &partner, &view));
             violations.sort();
             Some(Evaluation { wait: view.wait, violations })
         }

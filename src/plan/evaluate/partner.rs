@@ -66,8 +66,8 @@ pub struct EvaluatedPartner<'a> {
 
 impl<'a> EvaluatedPartner<'a> {
     /// Evaluates a partner.
-    pub fn of(world: Inputs<'a>, namespace: &'a str, name: &str) -> Self {
-        let slot = world.declared.partner(namespace, name);
+    pub fn of(inputs: Inputs<'a>, namespace: &'a str, name: &str) -> Self {
+        let slot = inputs.declared.partner(namespace, name);
         let mut view = Self {
             namespace,
             name: name.to_owned(),
@@ -80,7 +80,7 @@ impl<'a> EvaluatedPartner<'a> {
             missing_admins: Vec::new(),
             wait: None,
             blocked: Some(Reason::PartnerNotFound),
-            record: record(world, namespace, name),
+            record: record(inputs, namespace, name),
             paused: slot.is_some_and(|slot| is_paused(slot.metadata())),
             suspended: false,
             expires_at: None,
@@ -101,8 +101,8 @@ impl<'a> EvaluatedPartner<'a> {
         };
         view.suspended = terms.suspended;
         view.expires_at = terms.expires_at;
-        view.expired = terms.expires_at.is_some_and(|end| end <= world.now);
-        view.evaluate_admins(world, entry);
+        view.expired = terms.expires_at.is_some_and(|end| end <= inputs.now);
+        view.evaluate_admins(inputs, entry);
         view.violations.extend(entry.reading.violations.iter().cloned());
         view.violations.sort();
         view.blocked = view.what_blocks();
@@ -151,10 +151,10 @@ impl<'a> EvaluatedPartner<'a> {
         self.host_admins.binary_search(email).is_ok()
     }
 
-    fn evaluate_admins(&mut self, world: Inputs<'a>, entry: &'a Partner) {
+    fn evaluate_admins(&mut self, inputs: Inputs<'a>, entry: &'a Partner) {
         for admin in &entry.reading.terms.host_admins {
             let path = format!("spec.hostAdmins[{}]", admin.index);
-            if world.scope.policy && !world.workspace.speaks_for(self.namespace, &admin.email) {
+            if inputs.scope.policy && !inputs.workspace.speaks_for(self.namespace, &admin.email) {
                 self.violations.push(messages::host_admin_not_allowed_here(
                     Taint::Entry,
                     &path,
@@ -165,12 +165,12 @@ impl<'a> EvaluatedPartner<'a> {
             }
             self.allowed_admins.push(&admin.email);
             self.admin_domains.push(admin.email.domain());
-            if world.observed.guest(&admin.email).is_some_and(crate::directory::GuestRecord::has_membership) {
+            if inputs.observed.guest(&admin.email).is_some_and(crate::directory::GuestRecord::has_membership) {
                 self.violations.push(messages::host_admin_is_guest(&path, &admin.email));
                 continue;
             }
-            let found = world.observed.user(&admin.email).is_some_and(|user| user.enabled && user.verified);
-            if found || !world.scope.directory {
+            let found = inputs.observed.user(&admin.email).is_some_and(|user| user.enabled && user.verified);
+            if found || !inputs.scope.directory {
                 self.host_admins.push(admin.email.clone());
             } else {
                 self.missing_admins.push(&admin.email);
@@ -202,14 +202,14 @@ fn reads(entry: &Partner, field: &str) -> bool {
 
 /// A partner's record: the one with its UID, or a live one of its name whose object no longer exists. It also passes to
 /// an object that is being deleted. The deletion of an object restored from a backup therefore includes its record.
-fn record<'a>(world: Inputs<'a>, namespace: &str, name: &str) -> Option<&'a PartnerRecord> {
-    let own = world.declared.partner(namespace, name).map(|slot| uid(slot.metadata()));
+fn record<'a>(inputs: Inputs<'a>, namespace: &str, name: &str) -> Option<&'a PartnerRecord> {
+    let own = inputs.declared.partner(namespace, name).map(|slot| uid(slot.metadata()));
     let mut passes = None;
-    for record in world.observed.partners_named(namespace, name) {
+    for record in inputs.observed.partners_named(namespace, name) {
         if Some(record.mark.uid.as_str()) == own {
             return Some(record);
         }
-        if record.deactivated_at.is_none() && !world.declared.has_partner_uid(&record.mark.uid) {
+        if record.deactivated_at.is_none() && !inputs.declared.has_partner_uid(&record.mark.uid) {
             passes = Some(record);
         }
     }

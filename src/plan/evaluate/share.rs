@@ -51,13 +51,13 @@ pub struct EvaluatedShare<'a> {
 
 impl<'a> EvaluatedShare<'a> {
     /// Evaluates a share.
-    pub fn of(world: Inputs<'a>, partner: &EvaluatedPartner<'a>, entry: &'a Share) -> Self {
+    pub fn of(inputs: Inputs<'a>, partner: &EvaluatedPartner<'a>, entry: &'a Share) -> Self {
         let terms = &entry.reading.terms;
         let mut violations = entry.reading.violations.clone();
-        violations.extend(share_violations(world, partner, entry));
+        violations.extend(share_violations(inputs, partner, entry));
         violations.sort();
         let partner_methods = partner.entry.map_or_else(all_methods, |entry| entry.reading.terms.methods.clone());
-        let (wait, authorized) = account(world, partner, entry);
+        let (wait, authorized) = account(inputs, partner, entry);
         let mut view = Self {
             entry,
             violations,
@@ -71,17 +71,17 @@ impl<'a> EvaluatedShare<'a> {
             gate: Decision::Allow,
             propagators: RefCell::default(),
         };
-        view.gate = view.what_gates(world, partner);
+        view.gate = view.what_gates(inputs, partner);
         view
     }
 
-    /// Whether a membership may pass the account on. The result is cached, so `world` and `partner` must be those of
+    /// Whether a membership may pass the account on. The result is cached, so `inputs` and `partner` must be those of
     /// [`Self::of`].
-    pub fn propagation(&self, world: Inputs<'_>, partner: &EvaluatedPartner<'_>, propagator: &str) -> Propagation {
+    pub fn propagation(&self, inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, propagator: &str) -> Propagation {
         if let Some(judged) = self.propagators.borrow().get(propagator) {
             return *judged;
         }
-        let judged = propagation(world, partner, self.entry, propagator);
+        let judged = propagation(inputs, partner, self.entry, propagator);
         self.propagators.borrow_mut().insert(propagator.to_owned(), judged);
         judged
     }
@@ -91,7 +91,7 @@ impl<'a> EvaluatedShare<'a> {
         super::super::ownership::name(&self.entry.metadata)
     }
 
-    fn what_gates(&self, world: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Decision {
+    fn what_gates(&self, inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Decision {
         let meta = &self.entry.metadata;
         if is_being_deleted(meta) || partner.cascades().is_some() {
             return Decision::Deny(Reason::Terminating);
@@ -111,7 +111,7 @@ impl<'a> EvaluatedShare<'a> {
         if self.entry.reading.terms.suspended || partner.suspended {
             return Decision::Deny(Reason::Suspended);
         }
-        if self.expires_at.is_some_and(|end| end <= world.now) {
+        if self.expires_at.is_some_and(|end| end <= inputs.now) {
             return Decision::Deny(Reason::Expired);
         }
         if unreadable {
@@ -127,15 +127,15 @@ impl<'a> EvaluatedShare<'a> {
 }
 
 /// The rules that taint a share as a whole and need other objects.
-fn share_violations(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share) -> Vec<Violation> {
+fn share_violations(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share) -> Vec<Violation> {
     let terms = &entry.reading.terms;
     let mut found = Vec::new();
     if let Some(sharer) = &terms.shared_by {
-        if world.scope.policy && !world.workspace.speaks_for(partner.namespace, sharer) {
+        if inputs.scope.policy && !inputs.workspace.speaks_for(partner.namespace, sharer) {
             let space = partner.namespace;
             found.push(messages::host_admin_not_allowed_here(Taint::Object, "spec.sharedBy", sharer, space));
         } else if partner.entry.is_some_and(|partner| !lists(partner, sharer))
-            || world.observed.guest(sharer).is_some_and(crate::directory::GuestRecord::has_membership)
+            || inputs.observed.guest(sharer).is_some_and(crate::directory::GuestRecord::has_membership)
         {
             found.push(messages::sharer_not_host_admin(sharer));
         }
@@ -143,7 +143,7 @@ fn share_violations(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &S
     if let (Some(methods), Some(theirs)) = (&terms.methods, partner.methods()) {
         found.extend(cross_object::methods_within(methods, theirs, "spec.mfa.methods"));
     }
-    if let Some(recorded) = world.observed.share(uid(&entry.metadata)) {
+    if let Some(recorded) = inputs.observed.share(uid(&entry.metadata)) {
         if recorded.partner_name != terms.partner {
             found.push(messages::immutable("spec.partnerRef.name", &recorded.partner_name));
         }
@@ -152,7 +152,7 @@ fn share_violations(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &S
         }
     }
     // An invalid share does not compete with other shares of the account until it is fixed.
-    if world.scope.incumbents && is_sound(world, partner, entry) && is_duplicate(world, partner, entry) {
+    if inputs.scope.incumbents && is_sound(inputs, partner, entry) && is_duplicate(inputs, partner, entry) {
         found.push(messages::duplicate_share(&terms.account));
     }
     found
@@ -164,12 +164,12 @@ fn lists(partner: &crate::cache::Partner, email: &Email) -> bool {
 
 /// Whether another share of the partner and account has precedence: first the share with recorded grants, then the
 /// order of claims.
-fn is_duplicate(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share) -> bool {
-    fn rank<'s>(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, share: &'s Share) -> (bool, Order<'s>) {
-        let known = world.observed.share(uid(&share.metadata)).is_some() || gives(world, partner, share);
+fn is_duplicate(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share) -> bool {
+    fn rank<'s>(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, share: &'s Share) -> (bool, Order<'s>) {
+        let known = inputs.observed.share(uid(&share.metadata)).is_some() || gives(inputs, partner, share);
         (!known, order(&share.metadata))
     }
-    let mut rivals = world
+    let mut rivals = inputs
         .declared
         .shares_of_account(&entry.reading.terms.account)
         .filter(|other| {
@@ -182,26 +182,26 @@ fn is_duplicate(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share
     if rivals.peek().is_none() {
         return false;
     }
-    let mine = rank(world, partner, entry);
-    rivals.any(|other| is_sound(world, partner, other) && rank(world, partner, other) < mine)
+    let mine = rank(inputs, partner, entry);
+    rivals.any(|other| is_sound(inputs, partner, other) && rank(inputs, partner, other) < mine)
 }
 
 /// Whether a guest has a grant through this share, or through an earlier object of the same name.
-fn gives(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, share: &Share) -> bool {
+fn gives(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, share: &Share) -> bool {
     let mut held = partner
         .record
         .into_iter()
-        .flat_map(|record| world.observed.guests_of(&record.id))
+        .flat_map(|record| inputs.observed.guests_of(&record.id))
         .filter_map(|guest| guest.grants.get(&share.reading.terms.account));
-    held.any(|held| is_behind(world, &share.metadata, &held.grant))
+    held.any(|held| is_behind(inputs, &share.metadata, &held.grant))
 }
 
 /// Whether a share has no violation of its own that taints it. Only such a share competes for an account.
-fn is_sound(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share) -> bool {
+fn is_sound(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share) -> bool {
     let sharer = entry.reading.terms.shared_by.as_ref();
     let spoken_for = || {
         sharer.is_some_and(|sharer| {
-            (!world.scope.policy || world.workspace.speaks_for(partner.namespace, sharer))
+            (!inputs.scope.policy || inputs.workspace.speaks_for(partner.namespace, sharer))
                 && partner.entry.is_none_or(|partner| lists(partner, sharer))
         })
     };
@@ -209,12 +209,12 @@ fn is_sound(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share) ->
 }
 
 /// Whether the account exists, and whether the sharer is an Owner of it.
-fn account(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share) -> (Option<Reason>, Authorized) {
+fn account(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share) -> (Option<Reason>, Authorized) {
     let terms = &entry.reading.terms;
     if partner.presence == Presence::Absent {
         return (Some(Reason::PartnerNotFound), Authorized::Unknown);
     }
-    if !world.scope.directory {
+    if !inputs.scope.directory {
         return (partner.blocked, Authorized::Unknown);
     }
     let missing = terms
@@ -222,8 +222,8 @@ fn account(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share) -> 
         .as_ref()
         .is_some_and(|sharer| partner.entry.is_some_and(|entry| lists(entry, sharer)) && !partner.has_admin(sharer));
     // An account of other Owners and a missing account get the same reason.
-    let account = world.observed.account(&terms.account).filter(|account| {
-        !account.deleted && account.owners.iter().any(|owner| world.workspace.speaks_for(partner.namespace, owner))
+    let account = inputs.observed.account(&terms.account).filter(|account| {
+        !account.deleted && account.owners.iter().any(|owner| inputs.workspace.speaks_for(partner.namespace, owner))
     });
     let Some(account) = account else {
         return (partner.blocked.or(Some(Reason::AccountNotFound)), Authorized::Unknown);
@@ -237,7 +237,7 @@ fn account(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share) -> 
 
 /// The violations of a share's entries that need other objects. Only entries of existing memberships are evaluated.
 pub fn entry_violations(
-    world: Inputs<'_>,
+    inputs: Inputs<'_>,
     partner: &EvaluatedPartner<'_>,
     share: &EvaluatedShare<'_>,
 ) -> Vec<Violation> {
@@ -247,54 +247,55 @@ pub fn entry_violations(
     let mut candidates = None;
     for item in terms.guest_users.values() {
         let path = format!("spec.guestUsers[{}]", item.index);
-        found.extend(not_a_guest(world, partner, &path, &item.name, item.email.as_ref()));
-        let sleeps = member(world, partner, &item.name).is_some_and(|m| m.reading.terms.role == GuestRole::GuestAdmin);
+        found.extend(not_a_guest(inputs, partner, &path, &item.name, item.email.as_ref()));
+        let sleeps = member(inputs, partner, &item.name).is_some_and(|m| m.reading.terms.role == GuestRole::GuestAdmin);
         // The Guest Admins of an undeclared partner are unknown.
         let judged = !sleeps
             && partner.presence != Presence::Absent
-            && !depends_on_unreadable(world, partner, entry, &item.propagated_by);
-        if judged && let Propagation::Invalid { broken_rule } = share.propagation(world, partner, &item.propagated_by) {
-            let candidates = candidates.get_or_insert_with(|| propagators(world, partner, share));
+            && !depends_on_unreadable(inputs, partner, entry, &item.propagated_by);
+        if judged && let Propagation::Invalid { broken_rule } = share.propagation(inputs, partner, &item.propagated_by)
+        {
+            let candidates = candidates.get_or_insert_with(|| propagators(inputs, partner, share));
             found.push(messages::propagation_needs_manager(item.index, &item.propagated_by, broken_rule, candidates));
         }
     }
     for item in terms.role_overrides.values() {
         let path = format!("spec.roleOverrides[{}]", item.index);
-        found.extend(not_a_guest(world, partner, &path, &item.name, item.email.as_ref()));
+        found.extend(not_a_guest(inputs, partner, &path, &item.name, item.email.as_ref()));
         let is_user = |guest: &Membership| guest.reading.terms.role == GuestRole::GuestUser && super::role_reads(guest);
-        let user = member(world, partner, &item.name).is_some_and(is_user);
+        let user = member(inputs, partner, &item.name).is_some_and(is_user);
         if user && item.role == Some(ShareRole::Manager) {
             found.push(messages::manager_needs_guest_admin(&format!("{path}.role"), &item.name));
         }
     }
     for item in terms.exclude.values() {
         let path = format!("spec.exclude[{}]", item.index);
-        found.extend(not_a_guest(world, partner, &path, &item.name, item.email.as_ref()));
+        found.extend(not_a_guest(inputs, partner, &path, &item.name, item.email.as_ref()));
     }
     found
 }
 
 /// Whether only an invalid role, of the membership or the share, keeps a guest from being Manager. That violation is
 /// reported once, and allows no grants.
-fn depends_on_unreadable(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share, name: &str) -> bool {
+fn depends_on_unreadable(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share, name: &str) -> bool {
     let terms = &entry.reading.terms;
-    if member(world, partner, name).is_some_and(|guest| !super::role_reads(guest)) {
+    if member(inputs, partner, name).is_some_and(|guest| !super::role_reads(guest)) {
         return true;
     }
     entry.reading.violations.iter().any(|violation| violation.path == "spec.guestAdminRole")
         && !terms.role_overrides.contains_key(name)
         && !terms.exclude.contains_key(name)
-        && member(world, partner, name).is_some_and(|guest| guest.reading.terms.role == GuestRole::GuestAdmin)
+        && member(inputs, partner, name).is_some_and(|guest| guest.reading.terms.role == GuestRole::GuestAdmin)
 }
 
 fn not_a_guest(
-    world: Inputs<'_>,
+    inputs: Inputs<'_>,
     partner: &EvaluatedPartner<'_>,
     path: &str,
     name: &str,
     pin: Option<&Email>,
 ) -> Option<Violation> {
-    let entry = world.declared.membership(partner.namespace, name).and_then(CacheEntry::read)?;
+    let entry = inputs.declared.membership(partner.namespace, name).and_then(CacheEntry::read)?;
     if entry.reading.terms.partner != partner.name {
         return Some(messages::not_a_guest_of_partner(&format!("{path}.name"), name, &partner.name));
     }
@@ -308,8 +309,8 @@ pub fn fits(partner: &EvaluatedPartner<'_>, entry: &Membership, pin: Option<&Ema
     entry.reading.terms.partner == partner.name && pin.is_none_or(|pin| entry.reading.terms.email.as_ref() == Some(pin))
 }
 
-fn member<'a>(world: Inputs<'a>, partner: &EvaluatedPartner<'_>, name: &str) -> Option<&'a Membership> {
-    let entry = world.declared.membership(partner.namespace, name).and_then(CacheEntry::read)?;
+fn member<'a>(inputs: Inputs<'a>, partner: &EvaluatedPartner<'_>, name: &str) -> Option<&'a Membership> {
+    let entry = inputs.declared.membership(partner.namespace, name).and_then(CacheEntry::read)?;
     (entry.reading.terms.partner == partner.name).then_some(entry)
 }
 
@@ -331,12 +332,12 @@ pub enum Propagation {
 
 /// Evaluates a propagator. It must be a Guest Admin of the same partner, not excluded, and Manager of this share by
 /// spec; Active is not required. A membership that breaks a rule passes nothing on.
-fn propagation(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share, propagator: &str) -> Propagation {
-    let slot = world.declared.membership(partner.namespace, propagator);
+fn propagation(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share, propagator: &str) -> Propagation {
+    let slot = inputs.declared.membership(partner.namespace, propagator);
     let Some(slot) = slot else {
         // A deactivated ownership mark shows that the membership existed. Without one, the membership may still be
         // declared later.
-        let left = world.observed.has_departed(partner.namespace, &partner.name, propagator);
+        let left = inputs.observed.has_departed(partner.namespace, &partner.name, propagator);
         return if left { Propagation::Invalid { broken_rule: None } } else { Propagation::NotThere };
     };
     let Some(guest) = slot.read() else { return Propagation::Unreadable };
@@ -349,7 +350,7 @@ fn propagation(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share,
     if !there || !manages {
         return Propagation::Invalid { broken_rule: None };
     }
-    match broken_rule(world, partner, guest) {
+    match broken_rule(inputs, partner, guest) {
         None => Propagation::Valid,
         broken_rule => Propagation::Invalid { broken_rule },
     }
@@ -367,14 +368,14 @@ pub fn manager_by_spec(share: &Share, partner: &EvaluatedPartner<'_>, guest: &Me
 
 /// The valid propagators, for the message about an invalid one. Only guests that the share makes Manager are evaluated.
 /// Otherwise many shares of a partner with many guests would evaluate each guest for each share.
-fn propagators(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, share: &EvaluatedShare<'_>) -> Vec<String> {
+fn propagators(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, share: &EvaluatedShare<'_>) -> Vec<String> {
     let terms = &share.entry.reading.terms;
     let first_valid = |names: &mut dyn Iterator<Item = &str>| {
-        let valid = |name: &&str| share.propagation(world, partner, name) == Propagation::Valid;
+        let valid = |name: &&str| share.propagation(inputs, partner, name) == Propagation::Valid;
         names.filter(valid).take(MOST_NAMED).map(str::to_owned).collect()
     };
     if terms.guest_admin_role == ShareRole::Manager {
-        return first_valid(&mut world.declared.guest_admins(partner.namespace, &partner.name));
+        return first_valid(&mut inputs.declared.guest_admins(partner.namespace, &partner.name));
     }
     let managers = terms.role_overrides.values().filter(|item| item.role == Some(ShareRole::Manager));
     first_valid(&mut managers.map(|item| item.name.as_str()))

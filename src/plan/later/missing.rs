@@ -47,10 +47,10 @@ pub enum Progress<T> {
 }
 
 /// The next missing fact of a membership. `None`: it needs a change of a spec.
-pub fn of_member(world: Inputs<'_>, member: &ObjectRef) -> Option<Progress<()>> {
-    let entry = world.declared.membership(&member.namespace, &member.name).and_then(CacheEntry::read)?;
-    let partner = EvaluatedPartner::of(world, &member.namespace, &entry.reading.terms.partner);
-    let view = EvaluatedMembership::of(world, &partner, entry);
+pub fn of_member(inputs: Inputs<'_>, member: &ObjectRef) -> Option<Progress<()>> {
+    let entry = inputs.declared.membership(&member.namespace, &member.name).and_then(CacheEntry::read)?;
+    let partner = EvaluatedPartner::of(inputs, &member.namespace, &entry.reading.terms.partner);
+    let view = EvaluatedMembership::of(inputs, &partner, entry);
     if !view.violations.is_empty() || partner.paused || is_paused(&entry.metadata) || is_being_deleted(&entry.metadata)
     {
         return None;
@@ -66,9 +66,9 @@ pub fn of_member(world: Inputs<'_>, member: &ObjectRef) -> Option<Progress<()>> 
         return Some(MissingFact::on(Reason::Invited, Fact::Accepts { guest: email, until }).into());
     }
     let missing = match reason {
-        Reason::PartnerNotFound => absent_partner(world, &partner)?,
+        Reason::PartnerNotFound => absent_partner(inputs, &partner)?,
         Reason::HostAdminNotFound => host_admin(&partner, entry.reading.terms.invited_by.as_ref())?,
-        Reason::InviterNotActive => inviter(world, &partner, entry)?,
+        Reason::InviterNotActive => inviter(inputs, &partner, entry)?,
         Reason::MailInterval => {
             let at = view.wait?.until?;
             MissingFact::on(reason, Fact::MailIntervalPassed { guest: email, at })
@@ -89,13 +89,16 @@ pub fn of_member(world: Inputs<'_>, member: &ObjectRef) -> Option<Progress<()>> 
 }
 
 /// The next missing fact of a share for a guest, or the grant. `None`: it needs a change of a spec.
-pub fn of_share(world: Inputs<'_>, member: &ObjectRef, share: &str) -> Option<Progress<Grant>> {
-    let entry = world.declared.membership(&member.namespace, &member.name).and_then(CacheEntry::read)?;
-    let partner = EvaluatedPartner::of(world, &member.namespace, &entry.reading.terms.partner);
-    let view = EvaluatedMembership::of(world, &partner, entry);
-    let share =
-        EvaluatedShare::of(world, &partner, world.declared.share(&member.namespace, share).and_then(CacheEntry::read)?);
-    let access = access(world, &partner, &share, &view)?;
+pub fn of_share(inputs: Inputs<'_>, member: &ObjectRef, share: &str) -> Option<Progress<Grant>> {
+    let entry = inputs.declared.membership(&member.namespace, &member.name).and_then(CacheEntry::read)?;
+    let partner = EvaluatedPartner::of(inputs, &member.namespace, &entry.reading.terms.partner);
+    let view = EvaluatedMembership::of(inputs, &partner, entry);
+    let share = EvaluatedShare::of(
+        inputs,
+        &partner,
+        inputs.declared.share(&member.namespace, share).and_then(CacheEntry::read)?,
+    );
+    let access = access(inputs, &partner, &share, &view)?;
     let reason = match access.gate {
         Decision::Allow => return Some(Progress::Open(access.grant)),
         Decision::Deny(reason) | Decision::Retain(reason) => reason,
@@ -109,7 +112,7 @@ pub fn of_share(world: Inputs<'_>, member: &ObjectRef, share: &str) -> Option<Pr
             let guest = view.claim.live()?.address.clone();
             MissingFact::on(reason, Fact::EnrolsMfa { guest, one_of: vec![Methods::new()] })
         }
-        Reason::MembershipNotFound => propagator(world, &partner, &access.through?)?,
+        Reason::MembershipNotFound => propagator(inputs, &partner, &access.through?)?,
         _ => return None,
     };
     Some(missing.into())
@@ -126,16 +129,16 @@ fn host_admin(partner: &EvaluatedPartner<'_>, acts: Option<&Email>) -> Option<Mi
 
 /// The missing inviter: a Guest Admin who is not Active or not declared, or a Host Admin who does not exist in the
 /// directory.
-fn inviter(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Membership) -> Option<MissingFact> {
+fn inviter(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Membership) -> Option<MissingFact> {
     let inviter = entry.reading.terms.invited_by.clone()?;
     if partner.missing_admins.contains(&&inviter) {
         return host_admin(partner, Some(&inviter));
     }
-    let (key, declared) = match colleague(world, entry) {
+    let (key, declared) = match colleague(inputs, entry) {
         Some(colleague) => (key_of(partner.namespace, colleague), None),
         None => {
             let by = partner.host_admins.first()?;
-            let name = free_name(world, partner.namespace, "inviter");
+            let name = free_name(inputs, partner.namespace, "inviter");
             let spec = guest_admin(partner, inviter.as_str(), by);
             let object = declared_member(partner.namespace, &name, spec);
             (object.key(), Some(Box::new(object)))
@@ -147,13 +150,13 @@ fn inviter(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Membership
 }
 
 /// The undeclared partner, with all inviters and sharers of its objects as Host Admins.
-fn absent_partner(world: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Option<MissingFact> {
-    let members = world.declared.members(partner.namespace, &partner.name);
-    let sharers = world.declared.shares(partner.namespace, &partner.name);
+fn absent_partner(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Option<MissingFact> {
+    let members = inputs.declared.members(partner.namespace, &partner.name);
+    let sharers = inputs.declared.shares(partner.namespace, &partner.name);
     let mut admins: Vec<&Email> = members
         .filter_map(|member| member.reading.terms.invited_by.as_ref())
         .chain(sharers.filter_map(|share| share.reading.terms.shared_by.as_ref()))
-        .filter(|admin| world.workspace.speaks_for(partner.namespace, admin))
+        .filter(|admin| inputs.workspace.speaks_for(partner.namespace, admin))
         .collect();
     admins.sort();
     admins.dedup();
@@ -169,12 +172,12 @@ fn absent_partner(world: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Option<M
 }
 
 /// The undeclared membership of a propagator.
-fn propagator(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, name: &str) -> Option<MissingFact> {
-    if world.declared.membership(partner.namespace, name).is_some() {
+fn propagator(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, name: &str) -> Option<MissingFact> {
+    if inputs.declared.membership(partner.namespace, name).is_some() {
         return None;
     }
     let by = partner.host_admins.first()?;
-    let address = free_address(world, partner)?;
+    let address = free_address(inputs, partner)?;
     let object = declared_member(partner.namespace, name, guest_admin(partner, &address, by));
     let fact = Fact::PropagatorDeclared {
         namespace: partner.namespace.to_owned(),
@@ -186,7 +189,7 @@ fn propagator(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, name: &str) -> 
 }
 
 /// An address that the partner admits and no membership has. `None`: every address breaks a rule.
-fn free_address(world: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Option<String> {
+fn free_address(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Option<String> {
     let domains = match partner.domains() {
         Some(DomainRule::Allowed(domains)) => domains.iter().map(ToString::to_string).collect(),
         Some(DomainRule::Any | DomainRule::Denied(_)) | None => vec!["guest.invalid".to_owned()],
@@ -194,7 +197,7 @@ fn free_address(world: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Option<Str
     let of_guests = |domain: &String| {
         let email = Email::parse(&format!("propagator@{domain}")).ok();
         email.is_some_and(|email| {
-            cross_object::host_domain(&email, world.workspace.corporate_domains(), &partner.admin_domains).is_none()
+            cross_object::host_domain(&email, inputs.workspace.corporate_domains(), &partner.admin_domains).is_none()
         })
     };
     let domain = domains.into_iter().find(of_guests)?;
@@ -202,8 +205,8 @@ fn free_address(world: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Option<Str
     loop {
         let address = format!("{name}@{domain}");
         let email = Email::parse(&address).ok()?;
-        let known = world.observed.user(&email).is_some() || world.observed.guest(&email).is_some();
-        if !known && world.declared.memberships_for(&email).next().is_none() {
+        let known = inputs.observed.user(&email).is_some() || inputs.observed.guest(&email).is_some();
+        if !known && inputs.declared.memberships_for(&email).next().is_none() {
             return Some(address);
         }
         name.push('-');
@@ -235,9 +238,9 @@ fn metadata(namespace: &str, name: &str) -> ObjectMeta {
 }
 
 /// A name that no membership of the namespace has.
-fn free_name(world: Inputs<'_>, namespace: &str, wanted: &str) -> String {
+fn free_name(inputs: Inputs<'_>, namespace: &str, wanted: &str) -> String {
     let mut name = wanted.to_owned();
-    while world.declared.membership(namespace, &name).is_some() {
+    while inputs.declared.membership(namespace, &name).is_some() {
         name.push('-');
     }
     name

@@ -40,11 +40,11 @@ pub struct LaterGrant {
     pub conditions: Vec<Precondition>,
 }
 
-/// All grants that follow from the declared objects, by membership and share. `index` and `mirror` must have no pending
+/// All grants that follow from the declared objects, by membership and share. `index` and `directory_cache` must have no pending
 /// changes, and are unchanged afterwards.
-pub fn later(index: &mut ObjectCache, mirror: &mut DirectoryCache, frame: Frame<'_>) -> Vec<LaterGrant> {
+pub fn later(index: &mut ObjectCache, directory_cache: &mut DirectoryCache, frame: Frame<'_>) -> Vec<LaterGrant> {
     let members: Vec<ObjectRef> = index.keys(Kind::Membership).collect();
-    let mut supposition = Supposition::new(index, mirror, frame);
+    let mut supposition = Supposition::new(index, directory_cache, frame);
     let mut found = Vec::new();
     for member in &members {
         of_membership(&mut supposition, member, &mut found);
@@ -63,10 +63,10 @@ struct Before {
 
 impl Before {
     fn of(supposition: &Supposition<'_>, member: &ObjectRef) -> Option<Self> {
-        let world = supposition.world();
-        let entry = world.declared.membership(&member.namespace, &member.name).and_then(CacheEntry::read)?;
-        let partner = EvaluatedPartner::of(world, &member.namespace, &entry.reading.terms.partner);
-        let view = EvaluatedMembership::of(world, &partner, entry);
+        let inputs = supposition.inputs();
+        let entry = inputs.declared.membership(&member.namespace, &member.name).and_then(CacheEntry::read)?;
+        let partner = EvaluatedPartner::of(inputs, &member.namespace, &entry.reading.terms.partner);
+        let view = EvaluatedMembership::of(inputs, &partner, entry);
         let record = view.claim.live();
         Some(Self {
             email: entry.reading.terms.email.clone()?,
@@ -98,7 +98,7 @@ fn of_membership(supposition: &mut Supposition<'_>, member: &ObjectRef, found: &
 fn open_member(supposition: &mut Supposition<'_>, member: &ObjectRef, depth: usize) -> Option<Vec<Precondition>> {
     let mut conditions: Vec<Precondition> = Vec::new();
     for _ in 0..MOST_FACTS {
-        match of_member(supposition.world(), member)? {
+        match of_member(supposition.inputs(), member)? {
             Progress::Open(()) => return Some(conditions),
             Progress::Lacks(missing) => suppose(supposition, *missing, &mut conditions, depth)?,
             // Without a supposed change, a reconcile has no effect.
@@ -117,7 +117,7 @@ fn open_share(
 ) -> Option<(Grant, Vec<Precondition>)> {
     let mut conditions: Vec<Precondition> = Vec::new();
     for _ in 0..MOST_FACTS {
-        match of_share(supposition.world(), member, share)? {
+        match of_share(supposition.inputs(), member, share)? {
             Progress::Open(grant) => return Some((grant, conditions)),
             Progress::Lacks(missing) => suppose(supposition, *missing, &mut conditions, 0)?,
             Progress::Reconcile => return None,
@@ -168,16 +168,16 @@ fn suppose(
 
 /// The access of a membership through each share of the partner, on the supposed facts.
 fn grants(supposition: &Supposition<'_>, member: &ObjectRef) -> Vec<(String, Decision, Grant)> {
-    let world = supposition.world();
-    let Some(entry) = world.declared.membership(&member.namespace, &member.name).and_then(CacheEntry::read) else {
+    let inputs = supposition.inputs();
+    let Some(entry) = inputs.declared.membership(&member.namespace, &member.name).and_then(CacheEntry::read) else {
         return Vec::new();
     };
-    let partner = EvaluatedPartner::of(world, &member.namespace, &entry.reading.terms.partner);
-    let view = EvaluatedMembership::of(world, &partner, entry);
-    let shares = world.declared.shares(&member.namespace, &partner.name);
+    let partner = EvaluatedPartner::of(inputs, &member.namespace, &entry.reading.terms.partner);
+    let view = EvaluatedMembership::of(inputs, &partner, entry);
+    let shares = inputs.declared.shares(&member.namespace, &partner.name);
     let one = |share| {
-        let share = EvaluatedShare::of(world, &partner, share);
-        let access = access(world, &partner, &share, &view)?;
+        let share = EvaluatedShare::of(inputs, &partner, share);
+        let access = access(inputs, &partner, &share, &view)?;
         Some((share.name().to_owned(), access.gate, access.grant))
     };
     shares.filter_map(one).collect()

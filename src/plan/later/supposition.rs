@@ -28,7 +28,7 @@ pub struct Frame<'a> {
 
 impl<'a> Frame<'a> {
     /// The inputs for these objects and records.
-    pub fn world<'w>(self, declared: &'w ObjectCache, observed: &'w DirectoryCache) -> Inputs<'w>
+    pub fn inputs<'w>(self, declared: &'w ObjectCache, observed: &'w DirectoryCache) -> Inputs<'w>
     where
         'a: 'w,
     {
@@ -61,20 +61,20 @@ enum Undo {
 /// The supposed facts.
 pub struct Supposition<'a> {
     index: &'a mut ObjectCache,
-    mirror: &'a mut DirectoryCache,
+    directory_cache: &'a mut DirectoryCache,
     frame: Frame<'a>,
     undo: Vec<Undo>,
 }
 
 impl<'a> Supposition<'a> {
     /// The facts without a supposition.
-    pub fn new(index: &'a mut ObjectCache, mirror: &'a mut DirectoryCache, frame: Frame<'a>) -> Self {
-        Self { index, mirror, frame, undo: Vec::new() }
+    pub fn new(index: &'a mut ObjectCache, directory_cache: &'a mut DirectoryCache, frame: Frame<'a>) -> Self {
+        Self { index, directory_cache, frame, undo: Vec::new() }
     }
 
     /// The inputs to evaluate.
-    pub fn world(&self) -> Inputs<'_> {
-        self.frame.world(self.index, self.mirror)
+    pub fn inputs(&self) -> Inputs<'_> {
+        self.frame.inputs(self.index, self.directory_cache)
     }
 
     /// The number of changes.
@@ -86,10 +86,12 @@ impl<'a> Supposition<'a> {
     pub fn undo_to(&mut self, changes: usize) {
         while self.undo.len() > changes {
             match self.undo.pop() {
-                Some(Undo::Guest(address, record)) => self.mirror.set_guest(&address, record.map(|record| *record)),
-                Some(Undo::User(email, record)) => self.mirror.set_user(&email, record),
-                Some(Undo::Account(name, record)) => self.mirror.set_account(&name, record),
-                Some(Undo::Partner(id, record)) => self.mirror.set_partner(&id, record.map(|record| *record)),
+                Some(Undo::Guest(address, record)) => {
+                    self.directory_cache.set_guest(&address, record.map(|record| *record));
+                }
+                Some(Undo::User(email, record)) => self.directory_cache.set_user(&email, record),
+                Some(Undo::Account(name, record)) => self.directory_cache.set_account(&name, record),
+                Some(Undo::Partner(id, record)) => self.directory_cache.set_partner(&id, record.map(|record| *record)),
                 Some(Undo::Object(key, uid)) => drop(self.index.delete(&key, &uid)),
                 Some(Undo::Time(now)) => self.frame.now = now,
                 None => return,
@@ -105,34 +107,35 @@ impl<'a> Supposition<'a> {
 
     /// Supposes an enabled workspace user with a verified address.
     pub fn user(&mut self, email: &Email) {
-        let old = self.mirror.user(email).cloned();
+        let old = self.directory_cache.user(email).cloned();
         let name = old.as_ref().map_or_else(|| email.to_string(), |user| user.name.clone());
-        self.mirror.set_user(email, Some(UserRecord { email: email.clone(), name, enabled: true, verified: true }));
+        self.directory_cache
+            .set_user(email, Some(UserRecord { email: email.clone(), name, enabled: true, verified: true }));
         self.undo.push(Undo::User(email.clone(), old));
     }
 
     /// Supposes an account with this Owner.
     pub fn account(&mut self, name: &str, owner: &Email) {
-        let old = self.mirror.account(name).cloned();
+        let old = self.directory_cache.account(name).cloned();
         let mut owners = old.as_ref().map(|account| account.owners.clone()).unwrap_or_default();
         if !owners.contains(owner) {
             owners.push(owner.clone());
             owners.sort();
         }
-        self.mirror.set_account(name, Some(AccountRecord { name: name.to_owned(), owners, deleted: false }));
+        self.directory_cache.set_account(name, Some(AccountRecord { name: name.to_owned(), owners, deleted: false }));
         self.undo.push(Undo::Account(name.to_owned(), old));
     }
 
     /// Supposes a change of a guest's record.
     pub fn guest(&mut self, address: &Email, change: impl FnOnce(&mut GuestRecord, Timestamp)) {
-        let Some(mut record) = self.mirror.guest(address).cloned() else { return };
+        let Some(mut record) = self.directory_cache.guest(address).cloned() else { return };
         change(&mut record, self.frame.now);
         self.set_guest(record);
     }
 
     /// Supposes an enabled login of a guest, or of the workspace user to adopt.
     pub fn enable_login(&mut self, address: &Email) {
-        if self.mirror.user(address).is_some_and(|user| !user.enabled) {
+        if self.directory_cache.user(address).is_some_and(|user| !user.enabled) {
             self.user(address);
         }
         self.guest(address, |record, _| record.login = Login::Enabled);
@@ -156,10 +159,10 @@ impl<'a> Supposition<'a> {
     /// Applies a reconcile to the records of a membership and its partner, without grants. Returns whether anything
     /// changed.
     pub fn reconcile(&mut self, member: &ObjectRef) -> bool {
-        let home = self.world().declared.partner_of(member);
+        let home = self.inputs().declared.partner_of(member);
         // The plan of a partner is expensive, so it is made only if the membership's own plan changes nothing.
         [Some(member), home.as_ref()].into_iter().flatten().any(|key| {
-            let steps = plan(self.world(), key).steps;
+            let steps = plan(self.inputs(), key).steps;
             // Every step is performed, also after one that changed something.
             steps.iter().filter(|step| self.perform(&step.operation)).count() > 0
         })
@@ -176,16 +179,16 @@ impl<'a> Supposition<'a> {
                     suspended: *suspended,
                     deactivated_at: None,
                 };
-                let old = self.mirror.partner(partner).cloned();
+                let old = self.directory_cache.partner(partner).cloned();
                 if old.as_ref() == Some(&record) {
                     return false;
                 }
-                self.mirror.set_partner(partner, Some(record));
+                self.directory_cache.set_partner(partner, Some(record));
                 self.undo.push(Undo::Partner(partner.clone(), old.map(Box::new)));
                 true
             }
             Operation::InviteGuest { address, .. } => {
-                let old = self.mirror.guest(address).cloned();
+                let old = self.directory_cache.guest(address).cloned();
                 self.admitted(operation, old).is_some_and(|record| self.set_guest(record))
             }
             Operation::ResendInvitation { guest, .. }
@@ -193,7 +196,7 @@ impl<'a> Supposition<'a> {
             | Operation::UpdateGuest { guest, .. }
             | Operation::Demote { guest }
             | Operation::Promote { guest } => {
-                let Some(mut record) = self.mirror.guest_by_id(guest).cloned() else { return false };
+                let Some(mut record) = self.directory_cache.guest_by_id(guest).cloned() else { return false };
                 let owner = Some(self.frame.owner);
                 let around = ApplyContext { at: self.frame.now, owner, accounts: &[], home: true };
                 apply(&mut record, operation, &around) == Ok(AppliedRecord::Changed) && self.set_guest(record)
@@ -258,10 +261,10 @@ impl<'a> Supposition<'a> {
     /// Replaces a record. A supposed mail does not count towards the mail interval.
     fn set_guest(&mut self, mut record: GuestRecord) -> bool {
         let address = record.address.clone();
-        let old = self.mirror.guest(&address).cloned().map(Box::new);
+        let old = self.directory_cache.guest(&address).cloned().map(Box::new);
         record.last_mail_at = old.as_ref().and_then(|old| old.last_mail_at);
         record.recent_mails = old.as_ref().map(|old| old.recent_mails.clone()).unwrap_or_default();
-        self.mirror.set_guest(&address, Some(record));
+        self.directory_cache.set_guest(&address, Some(record));
         self.undo.push(Undo::Guest(address, old));
         true
     }

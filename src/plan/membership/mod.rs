@@ -24,23 +24,23 @@ use steps::{admit, is_in_order, keep_and_give, take};
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// Plans the membership of a name.
-pub fn plan(world: Inputs<'_>, namespace: &str, name: &str) -> Plan {
-    let slot = world.declared.membership(namespace, name);
+pub fn plan(inputs: Inputs<'_>, namespace: &str, name: &str) -> Plan {
+    let slot = inputs.declared.membership(namespace, name);
     let Some(slot) = slot else { return Plan::nothing() };
-    let CacheEntry::Read(entry) = slot else { return unreadable(world, slot) };
-    let partner = EvaluatedPartner::of(world, namespace, &entry.reading.terms.partner);
-    let member = EvaluatedMembership::of(world, &partner, entry);
-    if !world.directory_available {
-        let status = unavailable(world, entry);
+    let CacheEntry::Read(entry) = slot else { return unreadable(inputs, slot) };
+    let partner = EvaluatedPartner::of(inputs, namespace, &entry.reading.terms.partner);
+    let member = EvaluatedMembership::of(inputs, &partner, entry);
+    if !inputs.directory_available {
+        let status = unavailable(inputs, entry);
         return Plan { status: Some(Status::Membership(Box::new(status))), ..Plan::nothing() };
     }
     if is_being_deleted(&entry.metadata) {
-        return remove(world, &member);
+        return remove(inputs, &member);
     }
-    if world.observed.missing().contains(uid(&entry.metadata)) {
-        return behind::plan(world, entry);
+    if inputs.observed.missing().contains(uid(&entry.metadata)) {
+        return behind::plan(inputs, entry);
     }
-    let shares = shares(world, &partner, &member);
+    let shares = shares(inputs, &partner, &member);
     let paused = is_paused(&entry.metadata) || partner.paused;
     let mut steps = Vec::new();
     match member.claim {
@@ -50,22 +50,22 @@ pub fn plan(world: Inputs<'_>, namespace: &str, name: &str) -> Plan {
             steps.extend(end(record).into_iter().filter(first));
         }
         Ownership::Owned(record) | Ownership::Inheritable(record) => {
-            take(&partner, &member, record, &shares, world, &mut steps);
-            keep_and_give(world, &partner, &member, record, &shares, &mut steps);
+            take(&partner, &member, record, &shares, inputs, &mut steps);
+            keep_and_give(inputs, &partner, &member, record, &shares, &mut steps);
         }
-        Ownership::Absent | Ownership::Reactivatable(_) => admit(world, &partner, &member, &mut steps),
+        Ownership::Absent | Ownership::Reactivatable(_) => admit(inputs, &partner, &member, &mut steps),
         Ownership::OwnedByOther | Ownership::Unmanaged => {}
     }
     steps.retain(|step| {
-        step.operation.access_change() == AccessChange::Revoke || (!paused && may_give(world, &partner, step))
+        step.operation.access_change() == AccessChange::Revoke || (!paused && may_give(inputs, &partner, step))
     });
     let record = member.claim.live();
     let finalizer = if record.is_some() || !steps.is_empty() { Finalizer::Hold } else { Finalizer::Leave };
     // The membership is accepted, but the partner's record is missing or still suspended. The status then waits for the
     // record. A membership that would not be accepted (suspended, expired) reports so now.
     let waits = (record.is_none() && is_in_order(&member)) || partner.is_being_lifted();
-    let early = waits && steps.is_empty() && !paused && world.workspace.is_readable();
-    let status = (!early).then(|| status(world, &member, &shares, paused));
+    let early = waits && steps.is_empty() && !paused && inputs.workspace.is_readable();
+    let status = (!early).then(|| status(inputs, &member, &shares, paused));
     Plan {
         events: notices(&member, &steps),
         basis: match member.claim {
@@ -78,7 +78,7 @@ pub fn plan(world: Inputs<'_>, namespace: &str, name: &str) -> Plan {
         finalizer,
         deletions: Vec::new(),
         status: status.map(|status| Status::Membership(Box::new(status))),
-        next_check: next_look(world, &partner, &member, &shares),
+        next_check: next_look(inputs, &partner, &member, &shares),
         waits_for_turn: member.wait.is_some_and(|wait| wait.reason == Reason::InvitationLimit),
         closer: record.filter(|_| lacks_a_method(&member, &shares)).map(|record| record.address.clone()),
     }
@@ -91,19 +91,19 @@ fn lacks_a_method(member: &EvaluatedMembership<'_>, shares: &[Shared<'_>]) -> bo
 }
 
 /// Whether a step may run although it revokes nothing.
-fn may_give(world: Inputs<'_>, partner: &EvaluatedPartner<'_>, step: &Step) -> bool {
+fn may_give(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, step: &Step) -> bool {
     step.operation.access_change() != AccessChange::Grant
-        || (world.workspace.is_readable() && !partner.is_being_lifted())
+        || (inputs.workspace.is_readable() && !partner.is_being_lifted())
 }
 
 /// Plans an unreadable object: nothing is granted and nothing is revoked, but its deletion is possible.
 fn unreadable(
-    world: Inputs<'_>,
+    inputs: Inputs<'_>,
     slot: &CacheEntry<api::GuestMembershipStatus, crate::validation::MembershipTerms>,
 ) -> Plan {
     let meta = slot.metadata();
-    let record = world.observed.live_by_uid(uid(meta));
-    if !world.directory_available {
+    let record = inputs.observed.live_by_uid(uid(meta));
+    if !inputs.directory_available {
         return Plan::nothing();
     }
     if is_being_deleted(meta) {
@@ -115,18 +115,18 @@ fn unreadable(
     Plan { status: Some(Status::Membership(Box::new(status))), ..Plan::nothing() }
 }
 
-fn unavailable(world: Inputs<'_>, entry: &Membership) -> api::GuestMembershipStatus {
+fn unavailable(inputs: Inputs<'_>, entry: &Membership) -> api::GuestMembershipStatus {
     let mut status = entry.status.read().unwrap_or_default();
-    status.conditions = common::unavailable(&entry.metadata, &status.conditions, world.now);
+    status.conditions = common::unavailable(&entry.metadata, &status.conditions, inputs.now);
     status
 }
 
 /// Plans the deletion: revoke, then deactivate a created user or unmanage an adopted one, then release the finalizer.
-fn remove(world: Inputs<'_>, member: &EvaluatedMembership<'_>) -> Plan {
+fn remove(inputs: Inputs<'_>, member: &EvaluatedMembership<'_>) -> Plan {
     let record = member.claim.live();
     let steps = record.map(end).unwrap_or_default();
     let notices = if steps.is_empty() { Vec::new() } else { vec![Event::REMOVED] };
-    let status = status(world, member, &[], false);
+    let status = status(inputs, member, &[], false);
     Plan {
         basis: record.map(|record| record.revision),
         steps,
@@ -165,13 +165,13 @@ pub fn end(record: &GuestRecord) -> Vec<Step> {
 /// counts.
 type Shared<'a> = (EvaluatedShare<'a>, Access);
 
-fn shares<'a>(world: Inputs<'a>, partner: &EvaluatedPartner<'a>, member: &EvaluatedMembership<'a>) -> Vec<Shared<'a>> {
-    world
+fn shares<'a>(inputs: Inputs<'a>, partner: &EvaluatedPartner<'a>, member: &EvaluatedMembership<'a>) -> Vec<Shared<'a>> {
+    inputs
         .declared
         .shares(partner.namespace, &partner.name)
         .filter_map(|entry| {
-            let share = EvaluatedShare::of(world, partner, entry);
-            let access = access(world, partner, &share, member)?;
+            let share = EvaluatedShare::of(inputs, partner, entry);
+            let access = access(inputs, partner, &share, member)?;
             Some((share, access))
         })
         .collect()
@@ -200,7 +200,7 @@ fn short_enough(partner: &EvaluatedPartner<'_>, member: &Membership) -> Option<T
 
 /// The earliest instant at which the result changes without an event.
 fn next_look(
-    world: Inputs<'_>,
+    inputs: Inputs<'_>,
     partner: &EvaluatedPartner<'_>,
     member: &EvaluatedMembership<'_>,
     shares: &[Shared<'_>],
@@ -214,7 +214,7 @@ fn next_look(
     let rejected =
         shares.iter().filter(|(_, access)| access.rejected).filter_map(|(_, access)| access.through.as_ref());
     let propagators =
-        rejected.filter_map(|name| world.declared.membership(partner.namespace, name).and_then(CacheEntry::read));
+        rejected.filter_map(|name| inputs.declared.membership(partner.namespace, name).and_then(CacheEntry::read));
     [
         invitation,
         member.deadline,
@@ -230,6 +230,6 @@ fn next_look(
     .chain(shares.iter().filter_map(|(share, _)| share.expires_at))
     .chain(asked)
     .chain(propagators.filter_map(|propagator| short_enough(partner, propagator)))
-    .filter(|instant| *instant > world.now)
+    .filter(|instant| *instant > inputs.now)
     .min()
 }

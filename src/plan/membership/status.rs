@@ -14,7 +14,7 @@ use crate::domain::{Methods, Reason};
 const LISTED_ACCOUNTS: usize = 100;
 
 /// The summary that applies.
-fn situation(world: Inputs<'_>, member: &EvaluatedMembership<'_>, paused: bool) -> Summary {
+fn situation(inputs: Inputs<'_>, member: &EvaluatedMembership<'_>, paused: bool) -> Summary {
     if let Some(violated) = Summary::violated(&member.violations) {
         return violated;
     }
@@ -30,7 +30,7 @@ fn situation(world: Inputs<'_>, member: &EvaluatedMembership<'_>, paused: bool) 
     if paused {
         return Summary::held(Reason::Paused);
     }
-    if !world.workspace.is_readable() && member.claim.live().is_none() {
+    if !inputs.workspace.is_readable() && member.claim.live().is_none() {
         return Summary::waits(Reason::PolicyUnreadable);
     }
     match member.state {
@@ -75,18 +75,18 @@ fn has_another_method(member: &EvaluatedMembership<'_>) -> bool {
 
 /// The complete status of a membership.
 pub fn status(
-    world: Inputs<'_>,
+    inputs: Inputs<'_>,
     member: &EvaluatedMembership<'_>,
     shares: &[Shared<'_>],
     paused: bool,
 ) -> api::GuestMembershipStatus {
     let old = member.entry.status.conditions();
-    let situation = situation(world, member, paused);
+    let situation = situation(inputs, member, paused);
     let record = member.claim.live();
-    let accounts = accounts(world, member, shares, paused);
-    let domain = domain_conditions(world, member, &situation);
+    let accounts = accounts(inputs, member, shares, paused);
+    let domain = domain_conditions(inputs, member, &situation);
     let Common { observed_generation, last_handled_reconcile_at, conditions, violations, violation_count } =
-        Common::of(&member.entry.metadata, &old, world.now, &situation, domain, &member.violations);
+        Common::of(&member.entry.metadata, &old, inputs.now, &situation, domain, &member.violations);
     api::GuestMembershipStatus {
         observed_generation,
         last_handled_reconcile_at,
@@ -122,7 +122,7 @@ fn mfa_status(member: &EvaluatedMembership<'_>) -> api::MfaStatus {
 }
 
 fn accounts(
-    world: Inputs<'_>,
+    inputs: Inputs<'_>,
     member: &EvaluatedMembership<'_>,
     shares: &[Shared<'_>],
     paused: bool,
@@ -135,14 +135,14 @@ fn accounts(
                 .and_then(|record| record.grants.get(&access.grant.account))
                 .filter(|held| held.grant.share_uid == access.grant.share_uid);
             let effective = record.zip(held).zip(member.enrolled.as_ref()).is_some_and(|((record, held), enrolled)| {
-                held.is_effective(record.login, record.joined_at.is_some(), enrolled, world.now)
+                held.is_effective(record.login, record.joined_at.is_some(), enrolled, inputs.now)
             });
             let reason = match access.gate {
                 Decision::Deny(reason) | Decision::Retain(reason) => Some(reason),
                 Decision::Allow if effective => None,
                 Decision::Allow if held.is_some_and(GrantRecord::is_blocked) => Some(Reason::DirectoryRefused),
                 Decision::Allow if paused => Some(Reason::Paused),
-                Decision::Allow if !world.workspace.is_readable() => Some(Reason::PolicyUnreadable),
+                Decision::Allow if !inputs.workspace.is_readable() => Some(Reason::PolicyUnreadable),
                 Decision::Allow => Some(Reason::Pending),
             };
             api::AccountGrantStatus {
@@ -167,7 +167,7 @@ fn method_missing(enrolled: &Methods, allowed: &Methods) -> String {
     format!("The guest enrolled {enrolled}, which does not count. They have to enrol {allowed}.")
 }
 
-fn domain_conditions(world: Inputs<'_>, member: &EvaluatedMembership<'_>, situation: &Summary) -> Vec<KindCondition> {
+fn domain_conditions(inputs: Inputs<'_>, member: &EvaluatedMembership<'_>, situation: &Summary) -> Vec<KindCondition> {
     let joined = member.claim.live().is_some_and(|record| record.joined_at.is_some());
     let word = situation.reason.as_str();
     let (mfa, mfa_reason, mfa_message) = match &member.enrolled {
@@ -187,7 +187,7 @@ fn domain_conditions(world: Inputs<'_>, member: &EvaluatedMembership<'_>, situat
     };
     let soon = member
         .expires_at
-        .is_some_and(|end| end > world.now && end.checked_sub(SOON).is_ok_and(|start| start <= world.now));
+        .is_some_and(|end| end > inputs.now && end.checked_sub(SOON).is_ok_and(|start| start <= inputs.now));
     vec![
         KindCondition {
             type_: api::ConditionType::Joined,

@@ -32,7 +32,7 @@ struct Wanted {
 
 /// The wanted grants, by account: allowed ones, and existing ones whose decision is Retain.
 fn wanted(
-    world: Inputs<'_>,
+    inputs: Inputs<'_>,
     partner: &EvaluatedPartner<'_>,
     member: &EvaluatedMembership<'_>,
     record: &GuestRecord,
@@ -57,9 +57,9 @@ fn wanted(
     // A grant through an unreadable share stays while the share is declared and not being deleted. Meanwhile no other
     // share of the account replaces the grant.
     for (account, held) in &record.grants {
-        let share = world.declared.share(partner.namespace, &held.grant.share);
+        let share = inputs.declared.share(partner.namespace, &held.grant.share);
         let Some(share) = share.filter(|slot| !is_being_deleted(slot.metadata())) else { continue };
-        let unreadable = share.read().is_none() && is_behind(world, share.metadata(), &held.grant);
+        let unreadable = share.read().is_none() && is_behind(inputs, share.metadata(), &held.grant);
         if unreadable && !matches!(member.gate, Decision::Deny(_)) {
             wanted.insert(account.clone(), stays(held.grant.clone()));
         }
@@ -87,20 +87,20 @@ pub fn take(
     member: &EvaluatedMembership<'_>,
     record: &GuestRecord,
     shares: &[Shared<'_>],
-    world: Inputs<'_>,
+    inputs: Inputs<'_>,
     steps: &mut Vec<Step>,
 ) {
     let guest = &record.id;
     let terms = &member.entry.reading.terms;
-    let whole = world.is_whole(namespace(&member.entry.metadata), &terms.partner);
+    let whole = inputs.is_whole(namespace(&member.entry.metadata), &terms.partner);
     if !whole && partner.entry.is_none() {
         return;
     }
-    let wanted = wanted(world, partner, member, record, shares);
+    let wanted = wanted(inputs, partner, member, record, shares);
     // If not all shares are declared here, an absent share may be declared elsewhere. A grant without a share is
     // declared nowhere.
     let elsewhere = |held: &GrantRecord| {
-        !whole && !held.grant.share_uid.is_empty() && !world.declared.has_share_uid(&held.grant.share_uid)
+        !whole && !held.grant.share_uid.is_empty() && !inputs.declared.has_share_uid(&held.grant.share_uid)
     };
     let mut withhold: BTreeMap<Reason, Vec<String>> = BTreeMap::new();
     let mut lower = Vec::new();
@@ -132,7 +132,7 @@ pub fn take(
     if record.login.is_enabled() && off && member.origin == Origin::Created {
         push(Operation::DisableLogin { guest: guest.clone() }, member.state.reason(), "suspended or expired");
     }
-    if let Some(before) = reset_asked(world, member.entry, record) {
+    if let Some(before) = reset_asked(inputs, member.entry, record) {
         let operation = Operation::ResetMfa { guest: guest.clone(), enrolled_before: before };
         push(operation, Reason::MfaNotEnrolled, "the annotation guestlist.dev/reset-mfa asks for it");
     }
@@ -180,17 +180,17 @@ fn because(reason: Reason) -> &'static str {
 
 /// The instant before which enrolled MFA methods are to be deleted. `None`: no annotation asks for it, or no method is
 /// that old.
-fn reset_asked(world: Inputs<'_>, entry: &Membership, record: &GuestRecord) -> Option<Timestamp> {
+fn reset_asked(inputs: Inputs<'_>, entry: &Membership, record: &GuestRecord) -> Option<Timestamp> {
     let before = crate::domain::time::instant(annotation(&entry.metadata, api::RESET_MFA)?).ok()?;
     let MfaRecord::Known(methods) = &record.mfa else { return None };
     let made = record.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
-    (made && record.joined_at.is_some() && before <= world.now && methods.values().any(|since| *since < before))
+    (made && record.joined_at.is_some() && before <= inputs.now && methods.values().any(|since| *since < before))
         .then_some(before)
 }
 
 /// Adds all steps that update the record or grant access, in order.
 pub fn keep_and_give(
-    world: Inputs<'_>,
+    inputs: Inputs<'_>,
     partner: &EvaluatedPartner<'_>,
     member: &EvaluatedMembership<'_>,
     record: &GuestRecord,
@@ -204,7 +204,7 @@ pub fn keep_and_give(
     let guest = &record.id;
     let left = left(record, steps);
     let mut push = |operation, reason, because: String| steps.push(Step { operation, reason, message: because });
-    let mark = mark(world, member);
+    let mark = mark(inputs, member);
     let described = described(member);
     let home = partner.record.map_or_else(|| record.partner.clone(), |record| record.id.clone());
     // Without the partner, the guest's allowed methods are unknown.
@@ -236,8 +236,8 @@ pub fn keep_and_give(
             "no longer suspended or expired".to_owned(),
         );
     }
-    if !off && !member.disabled_by_other && member.wait.is_none() && mail_due(world, member.entry, record) {
-        let expires_at = invitation_end(world, partner);
+    if !off && !member.disabled_by_other && member.wait.is_none() && mail_due(inputs, member.entry, record) {
+        let expires_at = invitation_end(inputs, partner);
         push(
             Operation::ResendInvitation { guest: guest.clone(), expires_at },
             Reason::Invited,
@@ -247,7 +247,7 @@ pub fn keep_and_give(
     if record.role == GuestRole::GuestUser && terms.role == GuestRole::GuestAdmin {
         push(Operation::Promote { guest: guest.clone() }, Reason::Reconciled, "spec.role says GuestAdmin".to_owned());
     }
-    let give: Vec<Grant> = wanted(world, partner, member, record, shares)
+    let give: Vec<Grant> = wanted(inputs, partner, member, record, shares)
         .into_values()
         .filter(|wanted| wanted.is_open)
         .map(|wanted| wanted.grant)
@@ -267,7 +267,7 @@ pub fn is_in_order(member: &EvaluatedMembership<'_>) -> bool {
 
 /// Plans the first acceptance: the record and the first mail.
 pub fn admit(
-    world: Inputs<'_>,
+    inputs: Inputs<'_>,
     partner: &EvaluatedPartner<'_>,
     member: &EvaluatedMembership<'_>,
     steps: &mut Vec<Step>,
@@ -284,14 +284,14 @@ pub fn admit(
             | Ownership::Unmanaged
             | Ownership::Absent => guest_id(member.entry, address),
         },
-        mark: mark(world, member),
+        mark: mark(inputs, member),
         partner: PartnerId(home.id.0.clone()),
         partner_name: terms.partner.clone(),
         address: address.clone(),
         display_name: described(member),
         role: terms.role,
         allowed: member.allowed.clone(),
-        expires_at: invitation_end(world, partner),
+        expires_at: invitation_end(inputs, partner),
     };
     let by = terms.invited_by.as_ref().map(ToString::to_string).unwrap_or_default();
     steps.push(Step { operation, reason: Reason::Invited, message: format!("invited by {by}") });
@@ -304,10 +304,10 @@ fn guest_id(entry: &Membership, address: &Email) -> GuestId {
     GuestId(Uuid::new_v5(&GUEST_IDS, who.as_bytes()).to_string())
 }
 
-fn invitation_end(world: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Timestamp {
+fn invitation_end(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Timestamp {
     let lifetime =
         partner.entry.map_or(SignedDuration::from_hours(72), |entry| entry.reading.terms.invitation_lifetime);
-    world.now.checked_add(lifetime).unwrap_or(Timestamp::MAX)
+    inputs.now.checked_add(lifetime).unwrap_or(Timestamp::MAX)
 }
 
 fn described(member: &EvaluatedMembership<'_>) -> String {
@@ -316,11 +316,11 @@ fn described(member: &EvaluatedMembership<'_>) -> String {
     name.or_else(|| terms.email.as_ref().map(ToString::to_string)).unwrap_or_default()
 }
 
-fn mark(world: Inputs<'_>, member: &EvaluatedMembership<'_>) -> OwnershipMark {
+fn mark(inputs: Inputs<'_>, member: &EvaluatedMembership<'_>) -> OwnershipMark {
     let meta = &member.entry.metadata;
     OwnershipMark {
-        installation: world.owner.installation.clone(),
-        cluster: world.owner.cluster.clone(),
+        installation: inputs.owner.installation.clone(),
+        cluster: inputs.owner.cluster.clone(),
         namespace: namespace(meta).to_owned(),
         name: name(meta).to_owned(),
         uid: uid(meta).to_owned(),

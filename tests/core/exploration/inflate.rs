@@ -210,28 +210,28 @@ pub fn double(setup: &Setup, directory: &Directory, revisions: [i64; GUESTS]) ->
 }
 
 /// The directory cache of the operator.
-pub fn mirror(all: &Snapshot, state: &State) -> DirectoryCache {
-    let mut mirror = DirectoryCache::default();
+pub fn directory_cache(all: &Snapshot, state: &State) -> DirectoryCache {
+    let mut directory_cache = DirectoryCache::default();
     for partner in &all.partners {
-        mirror.set_partner(&partner.id, Some(partner.clone()));
+        directory_cache.set_partner(&partner.id, Some(partner.clone()));
     }
     for account in &all.accounts {
-        mirror.set_account(&account.name, Some(account.clone()));
+        directory_cache.set_account(&account.name, Some(account.clone()));
     }
     for user in &all.users {
-        mirror.set_user(&user.email, Some(user.clone()));
+        directory_cache.set_user(&user.email, Some(user.clone()));
     }
     for guest in &all.guests {
-        mirror.set_guest(&guest.address, Some(guest.clone()));
+        directory_cache.set_guest(&guest.address, Some(guest.clone()));
     }
     for (who, guest) in state.view().guests.iter().enumerate() {
         match guest.mfa {
-            Mfa::Unknown => mirror.set_mfa_unknown_since(address(who), Some(*UNKNOWN_SINCE)),
-            Mfa::UnknownLong => mirror.set_mfa_unknown_since(address(who), Some(*UNKNOWN_LONG_SINCE)),
+            Mfa::Unknown => directory_cache.set_mfa_unknown_since(address(who), Some(*UNKNOWN_SINCE)),
+            Mfa::UnknownLong => directory_cache.set_mfa_unknown_since(address(who), Some(*UNKNOWN_LONG_SINCE)),
             Mfa::Off | Mfa::On | Mfa::Both => {}
         }
     }
-    mirror
+    directory_cache
 }
 
 /// The compact state of a directory.

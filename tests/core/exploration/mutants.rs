@@ -17,13 +17,13 @@ use super::{
 
 /// Plans with wrong facts about MFA.
 fn believes(world: Inputs<'_>, key: &ObjectRef, other: impl Fn(&MfaRecord) -> MfaRecord) -> Plan {
-    let mut mirror: DirectoryCache = world.observed.clone();
+    let mut directory_cache: DirectoryCache = world.observed.clone();
     for guest in world.observed.guests() {
         let mut believed = guest.clone();
         believed.mfa = other(&guest.mfa);
-        mirror.set_guest(&guest.address, Some(believed));
+        directory_cache.set_guest(&guest.address, Some(believed));
     }
-    plan(Inputs { observed: &mirror, ..world }, key)
+    plan(Inputs { observed: &directory_cache, ..world }, key)
 }
 
 fn forgets_mfa(world: Inputs<'_>, key: &ObjectRef) -> Plan {

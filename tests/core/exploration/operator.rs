@@ -12,7 +12,7 @@ use guestlist::workspace_policy::WorkspacePolicy;
 
 use super::directory::{Double, execute};
 use super::hash::Table;
-use super::inflate::{MEMBER, address, compact, double, guest_id, instant, mirror};
+use super::inflate::{MEMBER, address, compact, directory_cache, double, guest_id, instant};
 use super::objects::{Item, index};
 use super::rules;
 use super::setup::{Setup, Vary};
@@ -53,7 +53,7 @@ struct Look<'s> {
     state: &'s State,
     index: Rc<ObjectCache>,
     double: Double,
-    mirror: DirectoryCache,
+    directory_cache: DirectoryCache,
 }
 
 impl<'a> Operator<'a> {
@@ -77,7 +77,7 @@ impl<'a> Operator<'a> {
     fn world<'w>(&'w self, look: &'w Look<'_>) -> Inputs<'w> {
         Inputs {
             declared: &look.index,
-            observed: &look.mirror,
+            observed: &look.directory_cache,
             workspace: &self.workspace,
             owner: &self.owner,
             directory_available: true,
@@ -94,14 +94,14 @@ impl<'a> Operator<'a> {
         let actual = double(self.setup, &state.directory, [FRESH; GUESTS]);
         let mut view = state.view();
         (self.planner.see)(&mut view);
-        let mirror = if view == state.directory {
-            mirror(&actual.all, state)
+        let directory_cache = if view == state.directory {
+            directory_cache(&actual.all, state)
         } else {
             let stale = state.seen.map(|(who, _)| usize::from(who));
             let revisions = [0, 1].map(|who| if stale == Some(who) { STALE } else { FRESH });
-            mirror(&double(self.setup, &view, revisions).all, state)
+            directory_cache(&double(self.setup, &view, revisions).all, state)
         };
-        let look = Look { state, index: self.index(&state.declared), mirror, double: actual };
+        let look = Look { state, index: self.index(&state.declared), directory_cache, double: actual };
         let mut moves = Vec::new();
         for (item, key) in &self.keys {
             self.pass(&look, *item, key, &mut moves)?;

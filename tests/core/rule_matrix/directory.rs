@@ -201,7 +201,7 @@ fn stranger(world: &mut World, address: &str) {
         address: address.clone(),
         ..bob
     };
-    world.mirror.set_guest(&address, Some(stranger));
+    world.directory_cache.set_guest(&address, Some(stranger));
 }
 
 /// Acts at a time before that of all existing objects.

@@ -35,7 +35,7 @@ fn rest(world: &mut World) {
     for _ in 0..3 {
         world.settle();
         let invited: Vec<_> = world
-            .mirror
+            .directory_cache
             .guests()
             .filter(|guest| guest.is_live() && guest.joined_at.is_none() && guest.invitation.is_some())
             .map(|guest| guest.address.clone())
@@ -140,6 +140,6 @@ fn invalid_object_can_be_suspended_annotated_and_deleted() {
             let left = world.objects.keys().filter(|key| key.kind == deleted).count();
             assert_eq!(left, 0, "{pair:?}: {deleted:?}");
         }
-        assert!(world.mirror.guests().all(|guest| !guest.is_live()), "{pair:?} leaves somebody behind");
+        assert!(world.directory_cache.guests().all(|guest| !guest.is_live()), "{pair:?} leaves somebody behind");
     }
 }

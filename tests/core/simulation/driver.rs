@@ -392,7 +392,7 @@ impl Sim {
     fn gives_nothing_to_unknown_mfa(&self, steps: &[Step]) {
         for step in steps {
             let Operation::Grant { guest, .. } = &step.operation else { continue };
-            let record = self.engine.mirror.guest_by_id(guest);
+            let record = self.engine.directory_cache.guest_by_id(guest);
             assert!(
                 record.is_none_or(|record| record.mfa != MfaRecord::Unknown),
                 "{guest:?} is given something though MFA is unknown: {step:?}"

@@ -227,7 +227,7 @@ fn adopted_guest_is_never_purged() {
         guest
     });
     // No directory of guestlist reaches this state. If one ever does, the record stays unchanged.
-    sim.engine.mirror.set_guest(&bob, adopted);
+    sim.engine.directory_cache.set_guest(&bob, adopted);
     sim.now += SignedDuration::from_hours(48);
     let calls = sim.calls.len();
     let tasks = sim.engine.tasks(sim.now);

@@ -1,7 +1,7 @@
 //! Watch events of the three kinds as the API server sends them: the object cache stores and returns their objects.
 
 use guestlist::api;
-use guestlist::cache::{CachedAnyKind, Kind, Object, ObjectCache, resource_version};
+use guestlist::cache::{AnyCachedObject, Kind, Object, ObjectCache, resource_version};
 use guestlist::executor::object_store::{Watched, declared};
 use guestlist::plan::annotations::all_ineffective;
 use guestlist::validation::spec;
@@ -66,7 +66,7 @@ fn event<K: Watched + Serialize>(index: &mut ObjectCache, text: &str) {
             let declared = declared(object);
             all_ineffective(K::KIND, declared.metadata().annotations.iter().flatten(), Timestamp::UNIX_EPOCH);
             terms(&declared);
-            let kept = CachedAnyKind::from(declared.clone());
+            let kept = AnyCachedObject::from(declared.clone());
             assert_eq!(kept.key(), declared.key());
             index.apply(declared);
             index.replace(K::KIND, vec![kept]);

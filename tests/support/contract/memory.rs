@@ -65,14 +65,14 @@ pub async fn mail_without_a_record_is_forgotten_after_retention(subject: Subject
 
 /// The times of a namespace's mails in the hour before an instant, as a process that starts then reads them.
 async fn sent(subject: &Subject, namespace: &str, now: i64) -> Vec<Timestamp> {
-    let mut mirror = DirectoryCache::default();
+    let mut directory_cache = DirectoryCache::default();
     for guest in subject.directory.guests(None).await.unwrap().items {
-        mirror.set_guest(&guest.address.clone(), Some(guest));
+        directory_cache.set_guest(&guest.address.clone(), Some(guest));
     }
     for mail in subject.directory.mails(None).await.unwrap().items {
-        mirror.set_mail(&mail);
+        directory_cache.set_mail(&mail);
     }
-    mirror.sent_after(namespace, at(now - SENT_KEPT.as_secs())).collect()
+    directory_cache.sent_after(namespace, at(now - SENT_KEPT.as_secs())).collect()
 }
 
 pub async fn mails_of_the_last_hour_outlive_their_record(subject: Subject) {

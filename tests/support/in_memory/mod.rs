@@ -45,7 +45,7 @@ pub struct World {
     pub now: Timestamp,
     pub objects: BTreeMap<ObjectRef, Object>,
     pub index: ObjectCache,
-    pub mirror: DirectoryCache,
+    pub directory_cache: DirectoryCache,
     pub workspace: WorkspacePolicy,
     pub directory: Inline,
     /// The partners whose undeclared guests may be deactivated.
@@ -96,7 +96,7 @@ impl World {
             extent: PruneScope::Everything,
             objects: BTreeMap::new(),
             index: ObjectCache::default(),
-            mirror: DirectoryCache::default(),
+            directory_cache: DirectoryCache::default(),
             workspace: WorkspacePolicy::parse(POLICY).unwrap(),
             directory,
             owner,
@@ -146,31 +146,31 @@ impl World {
     /// Reads the whole directory again.
     fn look(&mut self) {
         let all = self.directory.0.lock().unwrap().everything().unwrap();
-        let mut mirror = DirectoryCache::default();
+        let mut directory_cache = DirectoryCache::default();
         for partner in all.partners {
-            mirror.set_partner(&partner.id.clone(), Some(partner));
+            directory_cache.set_partner(&partner.id.clone(), Some(partner));
         }
         for account in all.accounts {
-            mirror.set_account(&account.name.clone(), Some(account));
+            directory_cache.set_account(&account.name.clone(), Some(account));
         }
         for user in all.users {
-            mirror.set_user(&user.email.clone(), Some(user));
+            directory_cache.set_user(&user.email.clone(), Some(user));
         }
         for mail in all.mails {
-            mirror.set_mail(&mail);
+            directory_cache.set_mail(&mail);
         }
-        mirror.set_shares(all.shares);
-        mirror.set_purged(&all.purged);
+        directory_cache.set_shares(all.shares);
+        directory_cache.set_purged(&all.purged);
         for guest in all.guests {
-            mirror.set_guest(&guest.address.clone(), Some(guest));
+            directory_cache.set_guest(&guest.address.clone(), Some(guest));
         }
-        self.mirror = mirror;
+        self.directory_cache = directory_cache;
     }
 
     pub fn seen(&self) -> plan::Inputs<'_> {
         plan::Inputs {
             declared: &self.index,
-            observed: &self.mirror,
+            observed: &self.directory_cache,
             workspace: &self.workspace,
             owner: &self.owner,
             directory_available: true,
@@ -203,7 +203,7 @@ impl World {
     pub fn execute(&mut self, operation: &Operation) {
         let before = self.effective();
         let effect = block_on(self.directory.execute(operation, None, self.now, self.epoch)).unwrap();
-        self.mirror.apply(&effect);
+        self.directory_cache.apply(&effect);
         self.done.push(operation.clone());
         self.check(&before, operation);
     }
@@ -249,7 +249,7 @@ impl World {
             let before = self.effective();
             let effect = block_on(self.directory.execute(&step.operation, basis, self.now, self.epoch)).unwrap();
             basis = basis.and(effect.guest.as_ref().map(|guest| guest.revision));
-            self.mirror.apply(&effect);
+            self.directory_cache.apply(&effect);
             self.done.push(step.operation.clone());
             self.check(&before, &step.operation);
         }

@@ -6,7 +6,7 @@ impl World {
     /// The live record of a membership's guest.
     pub fn record(&self, name: &str) -> Option<GuestRecord> {
         let mine = |guest: &&GuestRecord| guest.is_live() && guest.mark.as_ref().is_some_and(|mark| mark.name == name);
-        self.mirror.guests().find(mine).cloned()
+        self.directory_cache.guests().find(mine).cloned()
     }
 
     /// The access that is effective now, according to the directory itself.

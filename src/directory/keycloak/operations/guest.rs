@@ -84,7 +84,7 @@ impl Inner {
             // A guest without a record has no access to revoke, unless the realm only hides the record.
             profile::check(&self.client).await?;
             if let Operation::Purge { .. } = operation {
-                let destroyed = Some(groups::read_purges_of(&self.client, &self.tree).await?);
+                let destroyed = Some(groups::read_purges(&self.client, &self.tree).await?);
                 return Ok(Applied { destroyed, ..self.gone(id) });
             }
             return match operation.access_change() {
@@ -324,7 +324,7 @@ impl Inner {
             return Err(stale(&record.address));
         }
         let _one_at_a_time = self.locks.hold("purged").await;
-        let mut destroyed = groups::read_purges_of(&self.client, &self.tree).await?;
+        let mut destroyed = groups::read_purges(&self.client, &self.tree).await?;
         if super::super::super::purged_lately(&destroyed, at) >= at_most {
             return Err(stale(&record.address));
         }

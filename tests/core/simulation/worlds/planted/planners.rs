@@ -203,13 +203,13 @@ pub fn enables_a_login_of_an_administrator(world: Inputs<'_>, key: &ObjectRef) -
 
 /// Plans on other records than the present ones.
 fn believes(world: Inputs<'_>, key: &ObjectRef, other: impl Fn(&mut GuestRecord)) -> Plan {
-    let mut mirror: DirectoryCache = world.observed.clone();
+    let mut directory_cache: DirectoryCache = world.observed.clone();
     for guest in world.observed.guests() {
         let mut believed = guest.clone();
         other(&mut believed);
-        mirror.set_guest(&guest.address, Some(believed));
+        directory_cache.set_guest(&guest.address, Some(believed));
     }
-    plan(Inputs { observed: &mirror, ..world }, key)
+    plan(Inputs { observed: &directory_cache, ..world }, key)
 }
 
 pub fn takes_unknown_mfa_for_off(world: Inputs<'_>, key: &ObjectRef) -> Plan {
@@ -259,17 +259,17 @@ fn neighbours<'w>(world: Inputs<'w>, key: &ObjectRef) -> Vec<&'w GuestRecord> {
 }
 
 pub fn admits_one_guest_too_many(world: Inputs<'_>, key: &ObjectRef) -> Plan {
-    let mut mirror: DirectoryCache = world.observed.clone();
+    let mut directory_cache: DirectoryCache = world.observed.clone();
     if let (Kind::Membership, Some(guest)) = (key.kind, neighbours(world, key).first()) {
-        mirror.set_guest(&guest.address, None);
+        directory_cache.set_guest(&guest.address, None);
     }
-    let more = plan(Inputs { observed: &mirror, ..world }, key);
+    let more = plan(Inputs { observed: &directory_cache, ..world }, key);
     let admits = more.steps.iter().any(|step| matches!(step.operation, Operation::InviteGuest { .. }));
     if admits { more } else { plan(world, key) }
 }
 
 pub fn admits_one_guest_too_few(world: Inputs<'_>, key: &ObjectRef) -> Plan {
-    let mut mirror: DirectoryCache = world.observed.clone();
+    let mut directory_cache: DirectoryCache = world.observed.clone();
     if let (Kind::Membership, Some(guest)) = (key.kind, neighbours(world, key).first()) {
         let mut another = (*guest).clone();
         "another".clone_into(&mut another.id.0);
@@ -277,11 +277,11 @@ pub fn admits_one_guest_too_few(world: Inputs<'_>, key: &ObjectRef) -> Plan {
         if let Some(mark) = &mut another.mark {
             "another".clone_into(&mut mark.uid);
         }
-        mirror.set_guest(&another.address.clone(), Some(another));
+        directory_cache.set_guest(&another.address.clone(), Some(another));
     }
     let admits = |plan: &Plan| plan.steps.iter().any(|step| matches!(step.operation, Operation::InviteGuest { .. }));
     let right = plan(world, key);
-    if admits(&right) { plan(Inputs { observed: &mirror, ..world }, key) } else { right }
+    if admits(&right) { plan(Inputs { observed: &directory_cache, ..world }, key) } else { right }
 }
 
 pub fn enables_the_login_of_a_paused_membership(world: Inputs<'_>, key: &ObjectRef) -> Plan {
