@@ -16,25 +16,25 @@ pub async fn play(house: &mut House) {
     let mut carol = Person::new(CAROL, &mail, &portal);
     let hers = carol_joins(house, &mut carol).await;
     let mut bob = Person::new(BOB, &mail, &portal);
-    let his = bob_joins(house, &mut bob).await;
-    bob_loses_his_factor(house, &bob, &his).await;
+    let bobs_tokens = bob_joins(house, &mut bob).await;
+    bob_loses_his_factor(house, &bob, &bobs_tokens).await;
     let hers = carol_is_excluded(house, &mut carol, &hers).await;
     rules(house).await;
-    the_end(house, [(&mut carol, &hers), (&mut bob, &his)]).await;
+    the_end(house, [(&mut carol, &hers), (&mut bob, &bobs_tokens)]).await;
 }
 
 async fn realm(house: &mut House) {
     say("Keycloak, on a free port of loopback, and a mail server that delivers to nobody (Keycloak takes its time)");
     let base = house.start_keycloak();
     house.make_realm().await;
-    tell(&format!("{base}: the administrator has made the realm with his mail server and the application {PORTAL}"));
-    say("An administrator prepares the realm for guestlist, once; first he looks at what that would do");
+    tell(&format!("{base}: the administrator has created the realm with a mail server and the application {PORTAL}"));
+    say("An administrator prepares the realm for guestlist, once. A dry run shows the changes first");
     tell(&format!("GUESTLIST_DIRECTORY={}", house.directory()));
     tell("GUESTLIST_KEYCLOAK_ADMIN_PASSWORD and GUESTLIST_KEYCLOAK_CLIENT_SECRET_FILE are in the environment too");
     let secret = house.path("secret");
     house.as_administrator(&["directory", "setup", "--dry-run", "--application", PORTAL]).run_briefly(2);
     house.as_administrator(&["directory", "setup", "--application", PORTAL, "--secret-file", &secret]).run();
-    say("The workspace's own people, and who owns which account; from here on nobody needs the administrator");
+    say("The users of the workspace and the Owners of its accounts. No later step needs the administrator");
     house.guestlist(&["directory", "import", "--users", "examples/acme/directory.yaml"]).run();
 }
 
@@ -55,7 +55,9 @@ async fn cluster(house: &mut House) {
     for guest in ["grace", "heidi", "olivia"] {
         is(house, &format!("gm/{guest}"), READY, "InviterNotActive").await;
     }
-    say("Invitations are out. Nobody has joined, so nobody has any account; whom a Guest Admin invites waits for him");
+    say(
+        "Invitations are out. No guest has joined, so none has an account. Guests that a Guest Admin invites wait for the Guest Admin",
+    );
     house.partners(&["get", "lp,gm,share"]).run();
 }
 
@@ -79,7 +81,7 @@ async fn carol_joins(house: &House, carol: &mut Person<'_>) -> Tokens {
 }
 
 async fn bob_joins(house: &House, bob: &mut Person<'_>) -> Tokens {
-    say("bob, whom carol passes an account on to, does the same");
+    say("carol passes an account on to bob, and bob does the same");
     bob.joins().await;
     bob.signs_in().await.expect_err("who has no second factor is not let in");
     bob.enrols().await;
@@ -91,7 +93,7 @@ async fn bob_joins(house: &House, bob: &mut Person<'_>) -> Tokens {
 }
 
 async fn bob_loses_his_factor(house: &House, bob: &Person<'_>, tokens: &Tokens) {
-    say("In the administration console somebody deletes bob's one-time password, behind guestlist's back");
+    say("In the administration console an administrator deletes bob's one-time password, without guestlist");
     let user = house.user(BOB).await;
     let path = format!("/users/{}/credentials", user["id"].as_str().unwrap());
     let held = house.console("GET", &path).await;
@@ -99,13 +101,15 @@ async fn bob_loses_his_factor(house: &House, bob: &Person<'_>, tokens: &Tokens) 
     house.console("DELETE", &format!("{path}/{}", factor["id"].as_str().unwrap())).await;
     is(house, "gm/bob", "{.status.state}", "Joined").await;
     house.partners(&["get", "gm", "bob"]).run();
-    say("The operator has taken his account away and ended his session: his application gets no newer token");
+    say("The operator has revoked bob's access and ended the session: the application gets no newer token");
     tell(&format!("Keycloak to the application: {}", is_over(bob, tokens).await));
     withheld(house, "instagram");
 }
 
 async fn carol_is_excluded(house: &House, carol: &mut Person<'_>, tokens: &Tokens) -> Tokens {
-    say("A Host Admin takes carol out of a share: whoever loses an account is signed out, so that no token keeps it");
+    say(
+        "A Host Admin excludes carol from a share. A guest who loses an account is signed out, so that no token keeps it",
+    );
     let patch = r#"{"spec":{"exclude":[{"name":"carol"}]}}"#;
     house.partners(&["patch", "share", "newsletter", "--type", "merge", "--patch", patch]).run();
     tell(&format!("Keycloak to the application: {}", is_over(carol, tokens).await));
@@ -126,7 +130,7 @@ spec:
   mfa: {required: false}
 ";
     house.kubectl(&["apply", "--server-side", "--filename", &manifest(house, "trent", trent)]).refused();
-    say("Rules: the reconcile refuses what needs other objects, and says so on the object: nobody is invited");
+    say("Rules: the reconcile refuses what needs other objects, and reports it on the object: no guest is invited");
     let peggy = "apiVersion: guestlist.dev/v1alpha1
 kind: GuestMembership
 metadata: {name: peggy, namespace: partners}
@@ -145,7 +149,7 @@ spec:
 }
 
 async fn the_end(house: &House, guests: [(&mut Person<'_>, &Tokens); 2]) {
-    say("The partner is deleted, with everything that is its own (Cascade); bolt's guests are nobody's concern here");
+    say("The partner is deleted, with everything that is its own (Cascade); bolt's guests are not affected");
     let cascade = r#"{"spec":{"deletion":"Cascade"}}"#;
     house.partners(&["patch", "lp", "acme", "--type", "merge", "--patch", cascade]).run();
     house.partners(&["delete", "lp", "acme", "--timeout=120s"]).run();
