@@ -56,7 +56,7 @@ async fn holds_page(server: &Keycloak, realm: &str) -> Browser {
     browser
 }
 
-/// A restart of Keycloak ends the page, as docs/keycloak.md describes.
+/// A restart of Keycloak ends the page, as docs/keycloak/sessions.md describes.
 async fn asks_to_sign_in_again(browser: &mut Browser) {
     browser.submit(&[("password-new", "new"), ("password-confirm", "new")]).await;
     assert!(browser.landed.is_none() && browser.asks("username"), "{}", browser.words());

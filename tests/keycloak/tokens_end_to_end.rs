@@ -168,7 +168,7 @@ fn are_removed(house: &House, carol: &mut Person<'_>, bob: &mut Person<'_>) {
     house.is_kept_out(bob, "the partner is deleted");
 }
 
-/// The realm is as setup leaves it. docs/keycloak.md describes the remaining window: "What may slip through".
+/// The realm is as setup leaves it. docs/keycloak/limits.md describes the remaining window.
 #[test]
 fn deleted_factor_keeps_session_until_seen_and_blocks_new_ones() {
     let mut house = House::prepare("window");

@@ -1,4 +1,4 @@
-//! Removing guestlist from a realm by hand, in the order of docs/keycloak.md: no step gives anybody more access.
+//! Removing guestlist from a realm by hand, in the order of docs/keycloak/remove.md: no step gives anybody more access.
 
 use serde_json::{Value, json};
 

@@ -1,6 +1,6 @@
 //! Keycloak as the directory. Partners are organizations. Guests are users, whose attributes contain the ownership
-//! mark and the grants. MFA is the state that Keycloak observes. `docs/keycloak.md` describes the layout and its
-//! reasons.
+//! mark and the grants. MFA is the state that Keycloak observes. `docs/keycloak.md` describes the layout, and
+//! ADR 7 its reasons.
 
 mod change_events;
 mod claims_gate;

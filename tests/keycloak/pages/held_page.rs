@@ -1,5 +1,5 @@
 //! A page of Keycloak that a person holds open after the MFA step, while the guest's factor is reset or their login ends.
-//! These tests show the limit that docs/keycloak.md describes. If one fails, Keycloak has changed: correct the docs.
+//! These tests show the limit that docs/keycloak/sessions.md describes. If one fails, Keycloak has changed: correct the docs.
 
 use std::time::{Duration, Instant};
 
