@@ -1,14 +1,43 @@
-//! The README's examples work: its manifests and its policy pass `guestlist check`, and its commands exist.
+//! The examples of the README and of the book work: manifests and policies pass `guestlist check`, commands and pages
+//! exist.
 
+use std::collections::BTreeSet;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use guestlist::domain::Reason;
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+fn read(page: &str) -> String {
+    fs::read_to_string(Path::new(ROOT).join(page)).unwrap()
+}
+
+/// The pages of the book, as paths from the root.
+fn pages() -> BTreeSet<String> {
+    let mut folders = vec![PathBuf::from("docs")];
+    let mut found = BTreeSet::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(Path::new(ROOT).join(&folder)).unwrap() {
+            let entry = entry.unwrap();
+            let path = folder.join(entry.file_name());
+            if entry.file_type().unwrap().is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "md") {
+                found.insert(path.to_str().unwrap().to_owned());
+            }
+        }
+    }
+    found
+}
 
 fn blocks(language: &str) -> Vec<String> {
     blocks_of("README.md", language)
 }
 
 fn blocks_of(page: &str, language: &str) -> Vec<String> {
-    let text = fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
+    let text = read(page);
     let fence = format!("```{language}\n");
     text.split(&fence).skip(1).filter_map(|rest| rest.split("```").next().map(str::to_owned)).collect()
 }
@@ -44,13 +73,102 @@ fn the_examples_pass_check_under_their_policy() {
 
 #[test]
 fn the_commands_that_the_readme_names_exist() {
-    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let text = read("README.md");
     let (_, help) = guestlist(&["--help"]);
     for command in ["run", "check", "plan", "apply", "explain", "crds", "directory", "completions"] {
         assert!(text.contains(command) && help.contains(&format!("  {command} ")), "{command}");
     }
-    let make = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Makefile")).unwrap();
+    let make = read("Makefile");
     for target in ["demo:", "test:", "lint:", "generate:"] {
         assert!(make.contains(target), "{target}");
+    }
+}
+
+#[test]
+fn manifests_of_the_book_pass_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("manifest.yaml");
+    let mut checked = 0;
+    for page in pages() {
+        let blocks = blocks_of(&page, "yaml");
+        let ours = blocks.iter().filter(|block| block.contains("apiVersion: guestlist.dev/"));
+        // A block inside a list is indented.
+        let line = |line: &str| line.strip_prefix("   ").unwrap_or(line).to_owned() + "\n";
+        let plain = |block: &String| {
+            let indented = block.starts_with(' ');
+            if indented { block.trim_end().lines().map(line).collect() } else { block.clone() }
+        };
+        let ours: Vec<String> = ours.map(plain).collect();
+        if ours.is_empty() {
+            continue;
+        }
+        fs::write(&file, ours.join("---\n")).unwrap();
+        let (clean, said) =
+            guestlist(&["check", "--workspace", "examples/acme/workspace.yaml", file.to_str().unwrap()]);
+        assert!(clean && said.contains("0 warnings"), "{page}: {said}");
+        checked += ours.len();
+    }
+    assert!(checked >= 5, "{checked}");
+}
+
+#[test]
+fn every_page_of_the_book_is_in_its_summary() {
+    let summary = read("docs/SUMMARY.md");
+    let listed: BTreeSet<String> = summary
+        .split("](")
+        .skip(1)
+        .filter_map(|rest| rest.split(')').next())
+        .map(|page| format!("docs/{page}"))
+        .collect();
+    let mut pages = pages();
+    pages.remove("docs/SUMMARY.md");
+    assert_eq!(listed, pages);
+}
+
+#[test]
+fn links_of_the_book_and_the_readme_lead_to_files() {
+    let root = ["README.md", "CONTRIBUTING.md", "SECURITY.md"];
+    for page in pages().into_iter().chain(root.map(str::to_owned)) {
+        let folder = Path::new(ROOT).join(Path::new(&page).parent().unwrap());
+        let text = read(&page);
+        let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for target in targets.filter(|target| !target.contains("://") && !target.starts_with('#')) {
+            let file = target.split('#').next().unwrap();
+            assert!(folder.join(file).exists(), "{page}: {target}");
+        }
+    }
+}
+
+#[test]
+fn troubleshooting_has_every_reason() {
+    let page = read("docs/troubleshooting.md");
+    let missing: Vec<_> =
+        Reason::ALL.iter().filter(|reason| !page.contains(&format!("`{}`", reason.as_str()))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
+fn the_page_of_commands_has_every_option() {
+    let page = read("docs/cli.md");
+    let commands = [
+        &["run"][..],
+        &["check"],
+        &["plan"],
+        &["apply"],
+        &["explain"],
+        &["detach"],
+        &["crds"],
+        &["directory", "setup"],
+        &["directory", "import"],
+        &["directory", "show"],
+        &["directory", "enroll-mfa"],
+    ];
+    for command in commands {
+        let (_, help) = guestlist(&[command, &["--help"]].concat());
+        let options = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
+        let names = options.filter_map(|line| line.split([' ', ',', '[', '=']).find(|part| part.starts_with("--")));
+        for name in names.filter(|name| !["--help", "--version"].contains(name)) {
+            assert!(page.contains(name), "{command:?}: {name}");
+        }
     }
 }
