@@ -6,7 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use guestlist::api;
 use guestlist::domain::Reason;
+use serde_json::Value;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -94,7 +96,7 @@ fn manifests_of_the_book_pass_check() {
         let ours = blocks.iter().filter(|block| block.contains("apiVersion: guestlist.dev/"));
         // A block inside a list is indented.
         let line = |line: &str| line.strip_prefix("   ").unwrap_or(line).to_owned() + "\n";
-        let plain = |block: &String| {
+        let plain = |block: &String| -> String {
             let indented = block.starts_with(' ');
             if indented { block.trim_end().lines().map(line).collect() } else { block.clone() }
         };
@@ -166,9 +168,56 @@ fn the_page_of_commands_has_every_option() {
     for command in commands {
         let (_, help) = guestlist(&[command, &["--help"]].concat());
         let options = help.lines().map(str::trim_start).filter(|line| line.starts_with('-'));
-        let names = options.filter_map(|line| line.split([' ', ',', '[', '=']).find(|part| part.starts_with("--")));
+        let names =
+            options.filter_map(|line| line.split([' ', ',', '[', '=', ':']).find(|part| part.starts_with("--")));
         for name in names.filter(|name| !["--help", "--version"].contains(name)) {
             assert!(page.contains(name), "{command:?}: {name}");
         }
     }
+}
+
+#[test]
+fn pages_have_every_annotation_and_policy_field() {
+    let annotations = read("docs/annotations.md");
+    for name in api::ANNOTATIONS {
+        assert!(annotations.contains(&format!("`{name}: ")), "{name}");
+    }
+    let schema: Value = serde_json::from_str(&read("charts/guestlist/values.schema.json")).unwrap();
+    let policy = read("docs/policy.md");
+    let fields = schema["properties"]["workspace"]["properties"].as_object().unwrap();
+    for (name, field) in fields {
+        let nested = [&field["properties"], &field["items"]["properties"]].map(Value::as_object);
+        let names: Vec<String> = match nested {
+            [Some(inner), _] => inner.keys().map(|inner| format!("{name}.{inner}")).collect(),
+            [_, Some(inner)] => inner.keys().map(|inner| format!("{name}[].{inner}")).collect(),
+            [None, None] => vec![name.clone()],
+        };
+        for name in names {
+            assert!(policy.contains(&format!("| `{name}` |")), "{name}");
+        }
+    }
+}
+
+#[test]
+fn commands_of_the_pipeline_page_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifests = folder.path().join("examples/acme");
+    fs::create_dir_all(&manifests).unwrap();
+    for entry in fs::read_dir(Path::new(ROOT).join("examples/acme")).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), manifests.join(entry.file_name())).unwrap();
+    }
+    let built = Path::new(env!("CARGO_BIN_EXE_guestlist")).parent().unwrap();
+    let path = format!("{}:{}", built.display(), std::env::var("PATH").unwrap());
+    let commands = &blocks_of("docs/howto/pipeline.md", "console")[0];
+    // The last command is apply; plan ends with 2, because there are operations.
+    let output = Command::new("bash")
+        .args(["-uc", commands.as_str()])
+        .current_dir(folder.path())
+        .env("PATH", path)
+        .env_remove("GUESTLIST_DIRECTORY")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success() && said.contains("Done: 11 operations"), "{said}");
 }
