@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::schema::field;
-use super::{Conditions, Mfa, PartnerRef, ViolationStatus};
+use super::{Conditions, HasConditions, Mfa, PartnerRef, ViolationStatus};
 
 /// One account of a Host Admin, shared with one local partner.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -229,4 +229,10 @@ pub struct WithheldStatus {
     /// Why.
     #[schemars(schema_with = "field::observed_word")]
     pub reason: String,
+}
+
+impl HasConditions for AccountShareStatus {
+    fn conditions_mut(&mut self) -> &mut Conditions {
+        &mut self.conditions
+    }
 }

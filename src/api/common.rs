@@ -72,3 +72,9 @@ pub struct Condition {
 
 /// Conditions, keyed by type.
 pub type Conditions = Vec<Condition>;
+
+/// A status with conditions.
+pub trait HasConditions {
+    /// The conditions, to change or take them.
+    fn conditions_mut(&mut self) -> &mut Conditions;
+}

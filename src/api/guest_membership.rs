@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::schema::field;
-use super::{Conditions, Mfa, PartnerRef, ViolationStatus};
+use super::{Conditions, HasConditions, Mfa, PartnerRef, ViolationStatus};
 
 /// One guest of a local partner.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -223,4 +223,10 @@ pub struct AccountGrantStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "field::observed_word")]
     pub reason: Option<String>,
+}
+
+impl HasConditions for GuestMembershipStatus {
+    fn conditions_mut(&mut self) -> &mut Conditions {
+        &mut self.conditions
+    }
 }

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::schema::{field, validation};
-use super::{Conditions, ViolationStatus};
+use super::{Conditions, HasConditions, ViolationStatus};
 
 /// An outside company whose people are guests of this workspace.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -222,4 +222,10 @@ pub struct GuestCounts {
     /// Memberships that break a rule.
     #[schemars(schema_with = "field::count")]
     pub rejected: i64,
+}
+
+impl HasConditions for LocalPartnerStatus {
+    fn conditions_mut(&mut self) -> &mut Conditions {
+        &mut self.conditions
+    }
 }

@@ -12,16 +12,17 @@ use crate::domain::Email;
 use crate::util::small_map::SmallMap;
 use crate::validation::{MembershipTerms, PartnerTerms, ShareTerms};
 
-mod brief;
 mod dependents;
 mod indexes;
 mod object;
 mod object_ref;
 pub mod resource_version;
+mod status;
 
 pub use dependents::Dependents;
-pub use object::{AnyCachedObject, CacheEntry, CachedMetadata, CachedObject, CachedStatus};
+pub use object::{AnyCachedObject, CacheEntry, CachedMetadata, CachedObject};
 pub use object_ref::{Kind, ObjectRef};
+pub use status::CachedStatus;
 
 /// A declared object.
 #[derive(Clone, Debug)]
@@ -86,6 +87,7 @@ type Names = BTreeSet<Name>;
 /// The declared objects.
 #[derive(Debug, Default)]
 pub struct ObjectCache {
+    shared_texts: status::SharedTexts,
     partners: Slots<api::LocalPartnerStatus, PartnerTerms>,
     memberships: Slots<api::GuestMembershipStatus, MembershipTerms>,
     shares: Slots<api::AccountShareStatus, ShareTerms>,

@@ -1,15 +1,14 @@
 //! The stored form of an object: only the fields that are read again. Objects in the form of the server take three
 //! times the memory.
 
-use std::marker::PhantomData;
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
-use crate::api;
-use crate::cache::brief::Brief;
+use crate::api::{self, HasConditions};
+use crate::cache::status::{CachedStatus, SharedTexts};
 use crate::cache::{Kind, Name, Object, ObjectRef};
 use crate::util::small_map::SmallMap;
 use crate::validation::{MembershipTerms, PartnerTerms, ReadSpec, ShareTerms, spec};
@@ -58,41 +57,6 @@ impl From<ObjectMeta> for CachedMetadata {
     }
 }
 
-/// A stored status, as JSON text. As a struct with strings, it would be half of an object's memory.
-#[derive(Clone, Debug)]
-pub struct CachedStatus<S> {
-    brief: Option<Brief>,
-    of: PhantomData<fn() -> S>,
-}
-
-impl<S: Serialize + DeserializeOwned> CachedStatus<S> {
-    fn new(status: Option<&S>) -> Self {
-        let text = status.and_then(|status| serde_json::to_string(status).ok());
-        Self { brief: text.map(|text| Brief::of(&text)), of: PhantomData }
-    }
-
-    /// The parsed status. `None`: there is none, or it is unreadable.
-    pub fn read(&self) -> Option<S> {
-        serde_json::from_str(&self.text()?).ok()
-    }
-
-    /// The conditions; empty if there are none or they are unreadable.
-    pub fn conditions(&self) -> api::Conditions {
-        #[derive(Default, Deserialize)]
-        #[serde(default)]
-        struct Part {
-            conditions: api::Conditions,
-        }
-        let part: Option<Part> = self.text().and_then(|text| serde_json::from_str(&text).ok());
-        part.unwrap_or_default().conditions
-    }
-
-    /// The status in the format of `serde_json`.
-    pub fn text(&self) -> Option<String> {
-        self.brief.as_ref().map(Brief::text)
-    }
-}
-
 /// A readable object, with its terms.
 #[derive(Clone, Debug)]
 pub struct CachedObject<S, T> {
@@ -118,17 +82,20 @@ pub enum CacheEntry<S, T> {
     },
 }
 
-impl<S: Serialize + DeserializeOwned, T> CacheEntry<S, T> {
-    fn of(metadata: ObjectMeta, status: Option<&S>, reading: ReadSpec<T>) -> Self {
+impl<S: HasConditions + Serialize + DeserializeOwned, T> CacheEntry<S, T> {
+    fn of(metadata: ObjectMeta, status: Option<S>, reading: ReadSpec<T>) -> Self {
         Self::Read(Box::new(CachedObject { metadata: metadata.into(), status: CachedStatus::new(status), reading }))
     }
 }
 
 impl<S, T> CacheEntry<S, T> {
-    /// Shares one text for the name and UID, here and in all references to the object.
-    pub(super) fn share(&mut self, name: &Name, uid: &Arc<str>) {
+    /// Shares one text for the name and UID, here and in all references to the object, and the texts of conditions.
+    pub(super) fn intern(&mut self, name: &Name, uid: &Arc<str>, shared: &mut SharedTexts) {
         let meta = match self {
-            Self::Read(entry) => &mut entry.metadata,
+            Self::Read(entry) => {
+                entry.status.intern(shared);
+                &mut entry.metadata
+            }
             Self::Unreadable { metadata, .. } => metadata,
         };
         meta.namespace = meta.namespace.take().map(|_| Arc::clone(&name.0));
@@ -202,15 +169,15 @@ impl From<Object> for AnyCachedObject {
         match object {
             Object::Partner(object) => {
                 let reading = spec::partner(&object.spec);
-                Self::Partner(CacheEntry::of(object.metadata, object.status.as_ref(), reading))
+                Self::Partner(CacheEntry::of(object.metadata, object.status, reading))
             }
             Object::Membership(object) => {
                 let reading = spec::membership(&object.spec);
-                Self::Membership(CacheEntry::of(object.metadata, object.status.as_ref(), reading))
+                Self::Membership(CacheEntry::of(object.metadata, object.status, reading))
             }
             Object::Share(object) => {
                 let reading = spec::share(&object.spec);
-                Self::Share(CacheEntry::of(object.metadata, object.status.as_ref(), reading))
+                Self::Share(CacheEntry::of(object.metadata, object.status, reading))
             }
             Object::Unreadable { kind, metadata, error } => {
                 let (metadata, error) = (Box::new(CachedMetadata::from(*metadata)), error.into_boxed_str());

@@ -23,13 +23,12 @@ pub enum StatusChange {
 /// The difference between a status and the stored one. `None`: the object does not exist.
 pub fn difference(index: &ObjectCache, key: &ObjectRef, status: &Status) -> Option<StatusChange> {
     let meta = index.metadata(key)?;
-    let (old, new) = (stored(index, key), text(status));
-    // The same types wrote both, so equal text means an equal status.
-    if old == new {
+    let old = stored(index, key);
+    if old.as_ref() == Some(status) {
         return Some(StatusChange::None);
     }
-    let old = value(old);
-    let changes = merge(&old, &value(new));
+    let (old, new) = (old.map_or_else(|| json!({}), |old| value(&old)), value(status));
+    let changes = merge(&old, &new);
     let fields = || changes.as_object().into_iter().flat_map(Map::keys);
     if fields().next().is_none() {
         return Some(StatusChange::None);
@@ -43,33 +42,30 @@ pub fn difference(index: &ObjectCache, key: &ObjectRef, status: &Status) -> Opti
 
 /// The merge patch that writes a status over one that cannot be read.
 pub fn whole(meta: &CachedMetadata, status: &Status) -> Value {
-    with_version(meta, value(text(status)))
+    with_version(meta, value(status))
 }
 
 fn with_version(meta: &CachedMetadata, status: Value) -> Value {
     json!({"metadata": {"resourceVersion": meta.resource_version}, "status": status})
 }
 
-fn text(status: &Status) -> Option<String> {
+fn value(status: &Status) -> Value {
     match status {
-        Status::Partner(status) => serde_json::to_string(status),
-        Status::Membership(status) => serde_json::to_string(status),
-        Status::Share(status) => serde_json::to_string(status),
+        Status::Partner(status) => json!(status),
+        Status::Membership(status) => json!(status),
+        Status::Share(status) => json!(status),
     }
-    .ok()
 }
 
-fn stored(index: &ObjectCache, key: &ObjectRef) -> Option<String> {
+fn stored(index: &ObjectCache, key: &ObjectRef) -> Option<Status> {
+    let ObjectRef { namespace, name, .. } = key;
     match key.kind {
-        Kind::Partner => index.partner(&key.namespace, &key.name)?.read()?.status.text(),
-        Kind::Membership => index.membership(&key.namespace, &key.name)?.read()?.status.text(),
-        Kind::Share => index.share(&key.namespace, &key.name)?.read()?.status.text(),
+        Kind::Partner => index.partner(namespace, name)?.read()?.status.read().map(Box::new).map(Status::Partner),
+        Kind::Membership => {
+            index.membership(namespace, name)?.read()?.status.read().map(Box::new).map(Status::Membership)
+        }
+        Kind::Share => index.share(namespace, name)?.read()?.status.read().map(Box::new).map(Status::Share),
     }
-}
-
-/// The JSON value of a text; an empty object without a status.
-fn value(text: Option<String>) -> Value {
-    text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_else(|| json!({}))
 }
 
 /// The merge patch (RFC 7396) from one value to another.
