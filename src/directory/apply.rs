@@ -1,5 +1,7 @@
-//! Applies an operation to a guest's record, as pure data. Backends that store records as documents use it. It has
-//! the same preconditions as every other backend; one contract test holds them all to it.
+//! Decides, for every backend, what an operation changes in a guest's record, and refuses it if a precondition does
+//! not hold. Pure data: a backend reads the record, calls [`apply`] and writes the difference.
+//!
+//! No grant without joining, MFA and an enabled login: `grant` in this file checks it.
 
 use jiff::Timestamp;
 
@@ -15,7 +17,7 @@ pub struct ApplyContext<'a> {
     /// The accounts that the operation names, that exist and are not deleted.
     pub accounts: &'a [String],
     /// Whether the partner that the operation names has a live record.
-    pub home: bool,
+    pub partner_is_live: bool,
 }
 
 /// The effect of an operation on a record.
@@ -46,12 +48,12 @@ pub enum PreconditionFailed {
 pub fn apply(
     record: &mut GuestRecord,
     operation: &Operation,
-    around: &ApplyContext<'_>,
+    context: &ApplyContext<'_>,
 ) -> Result<AppliedRecord, PreconditionFailed> {
     let before = record.clone();
     match operation {
         Operation::Revoke { accounts, .. } => record.grants.retain(|account, _| !accounts.contains(account)),
-        Operation::Reduce { grants, .. } => lower(record, grants)?,
+        Operation::Reduce { grants, .. } => reduce(record, grants)?,
         Operation::Demote { .. } => {
             record.role = GuestRole::GuestUser;
             for held in record.grants.values_mut() {
@@ -64,22 +66,22 @@ pub fn apply(
         }
         Operation::RevokeInvitation { .. } => record.invitation = None,
         Operation::DisableLogin { .. } => {
-            made(record)?;
+            created(record)?;
             record.login = record.login.disabled();
         }
         Operation::EnableLogin { .. } => {
             live(record)?;
-            made(record)?;
+            created(record)?;
             not_disabled_by_other(record)?;
             record.login = Login::Enabled;
         }
-        Operation::ResetMfa { enrolled_before, .. } => reset(record, *enrolled_before, around.at)?,
+        Operation::ResetMfa { enrolled_before, .. } => reset_mfa(record, *enrolled_before, context.at)?,
         Operation::Deactivate { .. } => {
-            made(record)?;
+            created(record)?;
             record.grants.clear();
             record.invitation = None;
             record.login = record.login.disabled();
-            record.deactivated_at = record.deactivated_at.or(Some(around.at));
+            record.deactivated_at = record.deactivated_at.or(Some(context.at));
         }
         Operation::RemoveAdopted { .. } => {
             if record.mark.as_ref().is_none_or(|mark| mark.origin == Origin::Created) {
@@ -102,10 +104,10 @@ pub fn apply(
                 ..record.clone()
             };
             if described != *record {
-                ours(around.owner, mark)?;
+                ours(context.owner, mark)?;
                 // An update never changes the origin (created or adopted).
                 let same = record.mark.as_ref().is_some_and(|held| held.origin == mark.origin);
-                if !around.home || !same {
+                if !context.partner_is_live || !same {
                     return Err(PreconditionFailed::Stale);
                 }
                 *record = described;
@@ -120,13 +122,13 @@ pub fn apply(
             // An invitation with the same end is already recorded: the earlier attempt sent it, and only its response
             // was lost.
             if record.invitation.is_none_or(|invitation| invitation.expires_at != *expires_at) {
-                record.invitation = Some(super::InvitationRecord { sent_at: around.at, expires_at: *expires_at });
-                record.last_mail_at = Some(around.at);
+                record.invitation = Some(super::InvitationRecord { sent_at: context.at, expires_at: *expires_at });
+                record.last_mail_at = Some(context.at);
                 let namespace = record.mark.as_ref().map(|mark| mark.namespace.as_str()).unwrap_or_default();
-                record.recent_mails = SentMail::with(&record.recent_mails, namespace, around.at);
+                record.recent_mails = SentMail::with(&record.recent_mails, namespace, context.at);
             }
         }
-        Operation::Grant { grants, .. } => give(record, grants, around)?,
+        Operation::Grant { grants, .. } => grant(record, grants, context)?,
         Operation::InviteGuest { .. }
         | Operation::Purge { .. }
         | Operation::PurgePartner { .. }
@@ -135,6 +137,14 @@ pub fn apply(
         | Operation::ApplyPartner { .. } => {}
     }
     Ok(if *record == before { AppliedRecord::Same } else { AppliedRecord::Changed })
+}
+
+/// Checks that the record may be purged: guestlist created the user, no other party disabled the login, and the
+/// deactivation is the planned one. A guest who was admitted again since is not purged.
+pub fn purge(record: &GuestRecord, since: Timestamp) -> Result<(), PreconditionFailed> {
+    created(record)?;
+    not_disabled_by_other(record)?;
+    if record.deactivated_at == Some(since) { Ok(()) } else { Err(PreconditionFailed::Stale) }
 }
 
 /// Checks that the ownership mark names the directory's owner. Without an owner, every mark passes.
@@ -158,17 +168,17 @@ fn live(record: &GuestRecord) -> Result<(), PreconditionFailed> {
     if record.deactivated_at.is_some() { Err(PreconditionFailed::Stale) } else { Ok(()) }
 }
 
-/// Enabling the login or sending a mail would undo an administrator's decision.
-fn not_disabled_by_other(record: &GuestRecord) -> Result<(), PreconditionFailed> {
+/// Enabling the login, sending a mail or purging the record would undo an administrator's decision.
+pub fn not_disabled_by_other(record: &GuestRecord) -> Result<(), PreconditionFailed> {
     if record.login == Login::DisabledByOther { Err(PreconditionFailed::Stale) } else { Ok(()) }
 }
 
-fn made(record: &GuestRecord) -> Result<(), PreconditionFailed> {
-    let made = record.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
-    if made { Ok(()) } else { Err(PreconditionFailed::Adopted) }
+fn created(record: &GuestRecord) -> Result<(), PreconditionFailed> {
+    let created = record.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
+    if created { Ok(()) } else { Err(PreconditionFailed::Adopted) }
 }
 
-fn lower(record: &mut GuestRecord, grants: &[Grant]) -> Result<(), PreconditionFailed> {
+fn reduce(record: &mut GuestRecord, grants: &[Grant]) -> Result<(), PreconditionFailed> {
     for grant in grants {
         // A grant that the guest does not have is skipped.
         let Some(held) = record.grants.get_mut(&grant.account) else { continue };
@@ -186,16 +196,16 @@ fn lower(record: &mut GuestRecord, grants: &[Grant]) -> Result<(), PreconditionF
 }
 
 /// The backend's own precondition, whatever was planned: a grant needs a joined guest, MFA and an enabled login.
-fn give(record: &mut GuestRecord, grants: &[Grant], around: &ApplyContext<'_>) -> Result<(), PreconditionFailed> {
+fn grant(record: &mut GuestRecord, grants: &[Grant], context: &ApplyContext<'_>) -> Result<(), PreconditionFailed> {
     live(record)?;
     let MfaRecord::Known(enrolled) = &record.mfa else { return Err(PreconditionFailed::Stale) };
     let enrolled: Methods = enrolled.keys().copied().collect();
     for grant in grants {
-        let since = record.grants.get(&grant.account).map_or(around.at, |held| held.since);
+        let since = record.grants.get(&grant.account).map_or(context.at, |held| held.since);
         let held = GrantRecord { grant: grant.clone(), since };
         let fits = grant.role == ShareRole::Collaborator || record.role == GuestRole::GuestAdmin;
-        let effective = held.is_effective(record.login, record.joined_at.is_some(), &enrolled, around.at);
-        if !around.accounts.contains(&grant.account) || !fits || !effective {
+        let effective = held.is_effective(record.login, record.joined_at.is_some(), &enrolled, context.at);
+        if !context.accounts.contains(&grant.account) || !fits || !effective {
             return Err(PreconditionFailed::Stale);
         }
         record.grants.insert(grant.account.clone(), held);
@@ -204,8 +214,8 @@ fn give(record: &mut GuestRecord, grants: &[Grant], around: &ApplyContext<'_>) -
 }
 
 /// Also revokes the grants for which the remaining methods do not suffice.
-fn reset(record: &mut GuestRecord, before: Timestamp, at: Timestamp) -> Result<(), PreconditionFailed> {
-    made(record)?;
+fn reset_mfa(record: &mut GuestRecord, before: Timestamp, at: Timestamp) -> Result<(), PreconditionFailed> {
+    created(record)?;
     let MfaRecord::Known(methods) = &mut record.mfa else { return Ok(()) };
     let held = methods.len();
     methods.retain(|_, since| *since >= before);

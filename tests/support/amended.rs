@@ -60,7 +60,7 @@ pub async fn expected(
             accounts.push(name);
         }
     }
-    let home = match operation {
+    let partner_is_live = match operation {
         Operation::UpdateGuest { partner, .. } => {
             directory.partner(partner).await.unwrap().is_some_and(|partner| partner.deactivated_at.is_none())
         }
@@ -68,7 +68,8 @@ pub async fn expected(
     };
     let owner = directory.owner().await.unwrap();
     let mut after = before.clone();
-    let outcome = apply(&mut after, operation, &ApplyContext { at, owner: owner.as_ref(), accounts: &accounts, home });
+    let context = ApplyContext { at, owner: owner.as_ref(), accounts: &accounts, partner_is_live };
+    let outcome = apply(&mut after, operation, &context);
     Some(Expected { guest, basis, before, after, outcome })
 }
 

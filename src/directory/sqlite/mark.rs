@@ -2,92 +2,48 @@
 
 use rusqlite::{OptionalExtension, params};
 
-use super::super::{Error, GuestRecord, Login, Operation, Origin, Owner, OwnershipMark, Revision};
+use super::super::apply::{self, PreconditionFailed};
+use super::super::{Error, GuestRecord, Operation, Origin, Owner, OwnershipMark, Revision, SentMail};
 use super::rows::{self, methods_text, stamp};
 use super::write::{Write, WriteOutcome};
-use crate::domain::Methods;
 
 impl Write<'_> {
-    /// Fails for a deactivated guest.
-    pub(super) fn live(&self, record: &GuestRecord) -> Result<(), Error> {
-        if record.deactivated_at.is_some() { Err(self.stale()) } else { Ok(()) }
-    }
-
-    /// Enabling the login, sending a mail or purging the record would undo an administrator's decision.
-    pub(super) fn not_disabled_by_other(&self, record: &GuestRecord) -> Result<(), Error> {
-        if record.login == Login::DisabledByOther { Err(self.stale()) } else { Ok(()) }
-    }
-
-    /// Fails unless guestlist created the user: others are never disabled, reset or deactivated.
-    pub(super) fn made(&self, record: &GuestRecord) -> Result<(), Error> {
-        if record.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created) {
-            return Ok(());
+    /// The error for a failed precondition.
+    pub(super) fn refusal(&self, refusal: PreconditionFailed, record: &GuestRecord) -> Error {
+        match refusal {
+            PreconditionFailed::Stale => self.stale(),
+            PreconditionFailed::Adopted => {
+                let message =
+                    format!("failed to {}: {} was adopted, not made by guestlist", self.context, record.address);
+                Error::Refused { message }
+            }
+            PreconditionFailed::Created => {
+                Error::Refused { message: format!("failed to {}: it was not adopted", self.context) }
+            }
+            PreconditionFailed::Foreign(owner) => Error::Foreign { owner },
         }
-        let message = format!("failed to {}: {} was adopted, not made by guestlist", self.context, record.address);
-        Err(Error::Refused { message })
+    }
+
+    /// The directory's owner.
+    pub(super) fn owner(&self) -> Result<Option<Owner>, Error> {
+        let sql = "SELECT installation, cluster FROM meta WHERE installation IS NOT NULL AND cluster IS NOT NULL";
+        let read = |row: &rusqlite::Row<'_>| Ok(Owner { installation: row.get(0)?, cluster: row.get(1)? });
+        self.tx.query_row(sql, [], read).optional().map_err(|error| self.failed(&error))
     }
 
     /// Checks that the ownership mark names the directory's owner. Without an owner, every mark passes.
-    pub(super) fn ours(&self, mark: &OwnershipMark) -> Result<(), Error> {
-        let read = || {
-            let sql = "SELECT installation, cluster FROM meta WHERE installation IS NOT NULL AND cluster IS NOT NULL";
-            let read = |row: &rusqlite::Row<'_>| Ok(Owner { installation: row.get(0)?, cluster: row.get(1)? });
-            self.tx.query_row(sql, [], read).optional()
-        };
-        match read().map_err(|error| self.failed(&error))? {
-            Some(owner) if owner.installation != mark.installation || owner.cluster != mark.cluster => {
-                Err(Error::Foreign { owner })
-            }
-            Some(_) | None => Ok(()),
+    fn ours(&self, mark: &OwnershipMark) -> Result<(), Error> {
+        match apply::ours(self.owner()?.as_ref(), mark) {
+            Err(PreconditionFailed::Foreign(owner)) => Err(Error::Foreign { owner }),
+            Err(_) => Err(self.stale()),
+            Ok(()) => Ok(()),
         }
     }
 
-    /// Fails unless the partner exists and is live.
-    pub(super) fn home(&self, partner: &str) -> Result<(), Error> {
-        let sql = "SELECT count(*) FROM partners WHERE id = ?1 AND deactivated_at IS NULL";
-        let live: i64 = self.tx.query_row(sql, [partner], |row| row.get(0)).map_err(|error| self.failed(&error))?;
-        if live == 0 { Err(self.stale()) } else { Ok(()) }
-    }
-
-    pub(super) fn describe(
-        &self,
-        record: &GuestRecord,
-        mark: &OwnershipMark,
-        partner: &str,
-        partner_name: &str,
-        display_name: &str,
-        allowed: &Methods,
-    ) -> Result<usize, Error> {
-        let same = record.mark.as_ref() == Some(mark)
-            && record.partner.0 == partner
-            && record.partner_name == partner_name
-            && record.display_name == display_name
-            && record.allowed == *allowed;
-        if same {
-            return Ok(0);
-        }
-        self.ours(mark)?;
-        self.home(partner)?;
-        // An update never changes the origin (created or adopted).
-        if record.mark.as_ref().is_none_or(|held| held.origin != mark.origin) {
-            return Err(self.stale());
-        }
-        self.sql(
-            "UPDATE guests SET installation = ?2, cluster = ?3, namespace = ?4, name = ?5, uid = ?6, partner = ?7, \
-             partner_name = ?8, display_name = ?9, allowed = ?10 WHERE id = ?1",
-            params![
-                record.id.0,
-                mark.installation,
-                mark.cluster,
-                mark.namespace,
-                mark.name,
-                mark.uid,
-                partner,
-                partner_name,
-                display_name,
-                methods_text(allowed)
-            ],
-        )
+    /// Whether the partner exists and is live.
+    pub(super) fn is_live_partner(&self, partner: &str) -> Result<bool, Error> {
+        let sql = "SELECT count(*) > 0 FROM partners WHERE id = ?1 AND deactivated_at IS NULL";
+        self.tx.query_row(sql, [partner], |row| row.get(0)).map_err(|error| self.failed(&error))
     }
 
     pub(super) fn admit(&self, operation: &Operation, basis: Option<Revision>) -> Result<WriteOutcome, Error> {
@@ -117,7 +73,7 @@ impl Write<'_> {
                 return Err(self.stale());
             }
             if mark.origin == Origin::Created {
-                self.not_disabled_by_other(existing)?;
+                apply::not_disabled_by_other(existing).map_err(|refused| self.refusal(refused, existing))?;
             }
         }
         let user =
@@ -140,8 +96,11 @@ impl Write<'_> {
         if existing.is_none() && one("WHERE id = ?1", &guest.0)?.is_some() {
             return Err(Error::Exists { what: address.to_string() });
         }
-        self.home(&partner.0)?;
-        self.mailed(address.as_str(), &mark.namespace)?;
+        if !self.is_live_partner(&partner.0)? {
+            return Err(self.stale());
+        }
+        let recent = SentMail::with(&self.recent_mails(address.as_str())?, &mark.namespace, self.at);
+        self.mailed(address.as_str(), &recent)?;
         let origin = match mark.origin {
             Origin::Created => "Made",
             Origin::Adopted => "Adopted",

@@ -2,19 +2,15 @@
 
 use rusqlite::params;
 
-use super::super::{Error, GuestRecord, Origin};
+use super::super::{Error, GuestRecord, Origin, apply};
 use super::rows;
 use super::write::{Write, WriteOutcome};
 use jiff::Timestamp;
 
 impl Write<'_> {
-    /// Purges only the deactivation that was planned on: a guest who was admitted again since is not purged.
+    /// Deletes the deactivated record.
     pub(super) fn purge(&self, record: &GuestRecord, since: Timestamp, at_most: u32) -> Result<WriteOutcome, Error> {
-        self.made(record)?;
-        self.not_disabled_by_other(record)?;
-        if record.deactivated_at != Some(since) {
-            return Err(self.stale());
-        }
+        apply::purge(record, since).map_err(|refused| self.refusal(refused, record))?;
         self.count_purged(at_most)?;
         let address = record.address.as_str();
         // A person who has become a workspace user keeps the enrolled methods.
@@ -38,20 +34,15 @@ impl Write<'_> {
 
     /// Removes the record; the user stays as a workspace user. The address of a user that guestlist created becomes
     /// unverified, because no other party has confirmed it.
-    pub(super) fn unmanage(&self, record: &GuestRecord) -> Result<usize, Error> {
-        self.live(record)?;
-        let made = record.mark.as_ref().is_none_or(|mark| mark.origin == Origin::Created);
-        if made {
+    pub(super) fn unmark(&self, record: &GuestRecord) -> Result<(), Error> {
+        let created = record.mark.as_ref().is_none_or(|mark| mark.origin == Origin::Created);
+        if created {
             let sql = "INSERT OR IGNORE INTO users (email, name, enabled, verified) VALUES (?1, ?2, ?3, 0)";
             self.sql(sql, params![record.address.as_str(), record.display_name, record.login.is_enabled()])?;
             self.done("user", record.address.as_str())?;
         }
-        self.drop_record(record)
-    }
-
-    /// Deletes grants, invitation, membership and ownership mark.
-    pub(super) fn drop_record(&self, record: &GuestRecord) -> Result<usize, Error> {
         self.sql("DELETE FROM grants WHERE guest = ?1", [&record.id.0])?;
-        self.sql("DELETE FROM guests WHERE id = ?1", [&record.id.0])
+        self.sql("DELETE FROM guests WHERE id = ?1", [&record.id.0])?;
+        Ok(())
     }
 }

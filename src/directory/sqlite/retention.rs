@@ -19,17 +19,20 @@ fn before(at: Timestamp, age: SignedDuration) -> Timestamp {
 }
 
 impl Write<'_> {
-    /// Records a sent mail. Old mails to addresses without a record are deleted.
-    pub(super) fn mailed(&self, address: &str, namespace: &str) -> Result<usize, Error> {
+    /// The last mails to an address.
+    pub(super) fn recent_mails(&self, address: &str) -> Result<Vec<SentMail>, Error> {
+        let known = rows::mails(self.tx, "WHERE address = ?1", &[&address]).map_err(|error| self.failed(&error))?;
+        Ok(known.into_iter().flat_map(|mail| mail.recent).collect())
+    }
+
+    /// Records a mail sent now, with the recent ones. Old mails to addresses without a record are deleted.
+    pub(super) fn mailed(&self, address: &str, recent: &[SentMail]) -> Result<usize, Error> {
         let sql = "DELETE FROM mails WHERE mailed_at < ?1 AND NOT EXISTS \
                    (SELECT 1 FROM guests WHERE guests.address = mails.address)";
         self.sql(sql, [stamp(before(self.at, MAILS_KEPT))])?;
-        let known = rows::mails(self.tx, "WHERE address = ?1", &[&address]).map_err(|error| self.failed(&error))?;
-        let recent = known.first().map(|mail| mail.recent.as_slice()).unwrap_or_default();
-        let recent = rows::recent_text(&SentMail::with(recent, namespace, self.at));
         let sql = "INSERT INTO mails (address, mailed_at, recent) VALUES (?1, ?2, ?3) \
                    ON CONFLICT (address) DO UPDATE SET mailed_at = ?2, recent = ?3";
-        self.sql(sql, params![address, stamp(self.at), recent])
+        self.sql(sql, params![address, stamp(self.at), rows::recent_text(recent)])
     }
 
     /// Records the partner and account of a share at its first grant. They never change afterwards.

@@ -4,7 +4,7 @@ use crate::util::small_map::SmallMap;
 
 use jiff::Timestamp;
 use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::super::{
     AccountRecord, Grant, GrantRecord, GuestId, GuestRecord, InvitationRecord, Login, MailRecord, MfaRecord, Origin,
@@ -271,9 +271,45 @@ pub fn put_grant(connection: &Connection, guest: &GuestId, grant: &Grant, since:
     ])
 }
 
-/// Whether an account exists and is not deleted.
-pub fn account_stands(connection: &Connection, name: &str) -> Result<bool> {
-    let deleted: Option<bool> =
-        connection.query_row("SELECT deleted FROM accounts WHERE name = ?1", [name], |row| row.get(0)).optional()?;
-    Ok(deleted == Some(false))
+/// The columns of a guest's row that operations change. `login` is guestlist's own decision; `None`: it stays.
+fn columns(record: &GuestRecord) -> [Option<String>; 15] {
+    let mark = record.mark.as_ref();
+    let invitation = record.invitation;
+    let login = match record.login {
+        _ if record.deactivated_at.is_some() => Some("0"),
+        Login::Enabled => Some("1"),
+        Login::DisabledByGuestlist => Some("0"),
+        Login::DisabledByOther => None,
+    };
+    [
+        mark.map(|mark| mark.installation.clone()),
+        mark.map(|mark| mark.cluster.clone()),
+        mark.map(|mark| mark.namespace.clone()),
+        mark.map(|mark| mark.name.clone()),
+        mark.map(|mark| mark.uid.clone()),
+        Some(record.partner.0.clone()),
+        Some(record.partner_name.clone()),
+        Some(record.display_name.clone()),
+        Some(record.role.as_str().to_owned()),
+        invitation.map(|invitation| stamp(invitation.sent_at)),
+        invitation.map(|invitation| stamp(invitation.expires_at)),
+        record.mfa_lost_at.map(stamp),
+        record.deactivated_at.map(stamp),
+        Some(methods_text(&record.allowed)),
+        login.map(str::to_owned),
+    ]
+}
+
+/// Updates a guest's row. Equal columns are not written.
+pub fn update_guest(connection: &Connection, before: &GuestRecord, after: &GuestRecord) -> Result<()> {
+    let new = columns(after);
+    if new == columns(before) {
+        return Ok(());
+    }
+    let sql = "UPDATE guests SET installation = ?2, cluster = ?3, namespace = ?4, name = ?5, uid = ?6, partner = ?7, \
+               partner_name = ?8, display_name = ?9, role = ?10, sent_at = ?11, invitation_ends = ?12, \
+               mfa_lost_at = ?13, deactivated_at = ?14, allowed = ?15, login = coalesce(?16, login) WHERE id = ?1";
+    let values = [Some(after.id.0.clone())].into_iter().chain(new);
+    connection.prepare_cached(sql)?.execute(rusqlite::params_from_iter(values))?;
+    Ok(())
 }

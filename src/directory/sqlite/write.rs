@@ -3,11 +3,11 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior, params};
 
-use super::super::{Applied, Epoch, Error, Grant, GuestId, GuestRecord, MfaRecord, Operation, Origin, Revision};
+use super::super::apply::{AppliedRecord, ApplyContext, apply};
+use super::super::{Applied, Epoch, Error, Grant, GrantRecord, GuestId, GuestRecord, MfaRecord, Operation, Revision};
 use super::retention;
-use super::rows::{self, account_stands, changed, stamp};
+use super::rows::{self, changed};
 use super::schema::fault;
-use crate::domain::{GuestRole, Methods, ShareRole};
 
 /// The outcome of an operation inside its transaction.
 pub(super) enum WriteOutcome {
@@ -152,15 +152,41 @@ impl Write<'_> {
         if let Operation::Purge { since, at_most, .. } = operation {
             return self.purge(&record, *since, *at_most);
         }
-        let rows = self.change(&record, operation)?;
-        if rows == 0 {
-            return Ok(WriteOutcome::Nothing);
-        }
-        let kind = match operation {
-            Operation::RemoveAdopted { .. } | Operation::Unmanage { .. } => "gone",
-            _ => "guest",
+        let owner = self.owner()?;
+        let accounts = self.live_accounts(operation)?;
+        let partner_is_live = match operation {
+            Operation::UpdateGuest { partner, .. } => self.is_live_partner(&partner.0)?,
+            _ => true,
         };
-        self.done(kind, record.address.as_str())
+        let context = ApplyContext { at: self.at, owner: owner.as_ref(), accounts: &accounts, partner_is_live };
+        let mut after = record.clone();
+        match apply(&mut after, operation, &context).map_err(|refused| self.refusal(refused, &record))? {
+            AppliedRecord::Same => Ok(WriteOutcome::Nothing),
+            AppliedRecord::Changed => {
+                if let Operation::Grant { grants, .. } = operation {
+                    for grant in grants {
+                        self.remember_share(&record, grant)?;
+                    }
+                }
+                self.store(&record, &after)?;
+                self.done("guest", record.address.as_str())
+            }
+            AppliedRecord::Unmarked => {
+                self.unmark(&record)?;
+                self.done("gone", record.address.as_str())
+            }
+        }
+    }
+
+    /// The accounts that an operation grants, that exist and are not deleted.
+    fn live_accounts(&self, operation: &Operation) -> Result<Vec<String>, Error> {
+        let Operation::Grant { grants, .. } = operation else { return Ok(Vec::new()) };
+        let mut live = Vec::new();
+        for Grant { account, .. } in grants {
+            let known = rows::accounts(self.tx, "WHERE name = ?1", &[account]).map_err(|error| self.failed(&error))?;
+            live.extend(known.into_iter().filter(|account| !account.deleted).map(|account| account.name));
+        }
+        Ok(live)
     }
 
     pub(super) fn done(&self, kind: &str, key: &str) -> Result<WriteOutcome, Error> {
@@ -172,163 +198,36 @@ impl Write<'_> {
         run().map_err(|error| self.failed(&error))
     }
 
-    /// Changes a guest's rows. Returns the number of changed rows.
-    fn change(&self, record: &GuestRecord, operation: &Operation) -> Result<usize, Error> {
-        let id = record.id.0.as_str();
-        match operation {
-            Operation::Revoke { accounts, .. } => accounts.iter().try_fold(0, |rows, account| {
-                Ok(rows + self.sql("DELETE FROM grants WHERE guest = ?1 AND account = ?2", params![id, account])?)
-            }),
-            Operation::Reduce { grants, .. } => self.lower(record, grants),
-            Operation::Demote { .. } => {
-                // A Guest User is never a Manager, even for a moment, so the remaining grants become Collaborator.
-                let sql = "UPDATE grants SET role = 'Collaborator' WHERE guest = ?1 AND role = 'Manager'";
-                let lowered = self.sql(sql, [id])?;
-                let sql = "UPDATE guests SET role = 'GuestUser' WHERE id = ?1 AND role <> 'GuestUser'";
-                Ok(lowered + self.sql(sql, [id])?)
-            }
-            Operation::Promote { .. } => {
-                self.live(record)?;
-                self.sql("UPDATE guests SET role = 'GuestAdmin' WHERE id = ?1 AND role <> 'GuestAdmin'", [id])
-            }
-            Operation::RevokeInvitation { .. } => self.revoke(id),
-            Operation::DisableLogin { .. } => {
-                self.made(record)?;
-                let sql = "UPDATE guests SET login = 0 WHERE id = ?1 AND login <> 0 AND NOT disabled_by_other";
-                self.sql(sql, [id])
-            }
-            Operation::EnableLogin { .. } => {
-                self.live(record)?;
-                self.made(record)?;
-                self.not_disabled_by_other(record)?;
-                self.sql("UPDATE guests SET login = 1 WHERE id = ?1 AND login <> 1", [id])
-            }
-            Operation::ResetMfa { enrolled_before, .. } => self.reset_mfa(record, *enrolled_before),
-            Operation::Deactivate { .. } => self.deactivate(record),
-            Operation::RemoveAdopted { .. } => self.release(record),
-            Operation::Unmanage { .. } => self.unmanage(record),
-            Operation::UpdateGuest { mark, partner, partner_name, display_name, allowed, .. } => {
-                self.live(record)?;
-                self.describe(record, mark, &partner.0, partner_name, display_name, allowed)
-            }
-            Operation::ResendInvitation { expires_at, .. } => self.invite(record, *expires_at),
-            Operation::Grant { grants, .. } => self.give(record, grants),
-            Operation::InviteGuest { .. }
-            | Operation::Purge { .. }
-            | Operation::ApplyPartner { .. }
-            | Operation::DeactivatePartner { .. }
-            | Operation::PurgePartner { .. }
-            | Operation::ForgetShare { .. } => Ok(0),
+    /// Writes the difference between two states of a guest's record. Grants are revoked and reduced before the record
+    /// changes, and added afterwards, so that no statement breaks a constraint.
+    fn store(&self, before: &GuestRecord, after: &GuestRecord) -> Result<(), Error> {
+        let id = after.id.0.as_str();
+        for account in before.grants.keys().filter(|account| !after.grants.contains_key(*account)) {
+            self.sql("DELETE FROM grants WHERE guest = ?1 AND account = ?2", params![id, account])?;
         }
-    }
-
-    pub(super) fn revoke(&self, id: &str) -> Result<usize, Error> {
-        let sql = "UPDATE guests SET sent_at = NULL, invitation_ends = NULL WHERE id = ?1 AND sent_at IS NOT NULL";
-        self.sql(sql, [id])
-    }
-
-    fn lower(&self, record: &GuestRecord, grants: &[Grant]) -> Result<usize, Error> {
-        let mut rows = 0;
-        for grant in grants {
-            // A grant that the guest does not have is skipped; a raise is refused.
-            let Some(held) = record.grants.get(&grant.account).map(|held| &held.grant) else { continue };
-            let later = held.until.is_some_and(|end| grant.until.is_none_or(|until| until > end));
-            let raises = grant.role > held.role
-                || later
-                || !grant.allowed.is_subset(&held.allowed)
-                || !grant.asked.is_subset(&held.asked);
-            if raises {
-                return Err(self.stale());
-            }
-            if grant != held {
-                rows += self.put_grant(record, grant)?;
+        let (held, new): (Vec<_>, Vec<_>) = (after.grants.iter())
+            .filter(|(account, grant)| before.grants.get(*account) != Some(grant))
+            .partition(|(account, _)| before.grants.contains_key(*account));
+        for (_, GrantRecord { grant, since }) in held {
+            self.put_grant(after, grant, *since)?;
+        }
+        if let (MfaRecord::Known(before), MfaRecord::Known(after_mfa)) = (&before.mfa, &after.mfa) {
+            for method in before.keys().filter(|method| !after_mfa.contains_key(*method)) {
+                let sql = "DELETE FROM mfa WHERE address = ?1 AND method = ?2";
+                self.sql(sql, params![after.address.as_str(), method.as_str()])?;
             }
         }
-        Ok(rows)
-    }
-
-    /// The backend's own precondition, whatever was planned: a grant needs a joined guest, MFA and an enabled login.
-    fn give(&self, record: &GuestRecord, grants: &[Grant]) -> Result<usize, Error> {
-        self.live(record)?;
-        let MfaRecord::Known(enrolled) = &record.mfa else { return Err(self.stale()) };
-        let enrolled: Methods = enrolled.keys().copied().collect();
-        let mut rows = 0;
-        for grant in grants {
-            let stands = account_stands(self.tx, &grant.account).map_err(|error| self.failed(&error))?;
-            let held = super::super::GrantRecord { grant: grant.clone(), since: self.at };
-            let fits = grant.role == ShareRole::Collaborator || record.role == GuestRole::GuestAdmin;
-            if !stands || !fits || !held.is_effective(record.login, record.joined_at.is_some(), &enrolled, self.at) {
-                return Err(self.stale());
-            }
-            if record.grants.get(&grant.account).map(|held| &held.grant) != Some(grant) {
-                self.remember_share(record, grant)?;
-                rows += self.put_grant(record, grant)?;
-            }
+        if before.last_mail_at != after.last_mail_at {
+            self.mailed(after.address.as_str(), &after.recent_mails)?;
         }
-        Ok(rows)
-    }
-
-    fn put_grant(&self, record: &GuestRecord, grant: &Grant) -> Result<usize, Error> {
-        let since = record.grants.get(&grant.account).map_or(self.at, |held| held.since);
-        rows::put_grant(self.tx, &record.id, grant, since).map_err(|error| self.failed(&error))
-    }
-
-    fn reset_mfa(&self, record: &GuestRecord, before: Timestamp) -> Result<usize, Error> {
-        self.made(record)?;
-        let address = record.address.as_str();
-        let sql = "DELETE FROM mfa WHERE address = ?1 AND enrolled_at < ?2";
-        let rows = self.sql(sql, params![address, stamp(before)])?;
-        if rows > 0 {
-            let sql = "UPDATE guests SET mfa_lost_at = ?2 WHERE id = ?1 \
-                       AND NOT EXISTS (SELECT 1 FROM mfa WHERE address = ?3)";
-            self.sql(sql, params![record.id.0, stamp(self.at), address])?;
-            self.revoke_unusable(record, before)?;
-        }
-        Ok(rows)
-    }
-
-    /// Revokes the grants for which the methods enrolled since `before` do not suffice.
-    fn revoke_unusable(&self, record: &GuestRecord, before: Timestamp) -> Result<(), Error> {
-        let MfaRecord::Known(methods) = &record.mfa else { return Ok(()) };
-        let left: Methods = methods.iter().filter(|(_, since)| **since >= before).map(|(method, _)| *method).collect();
-        for (account, held) in record.grants.iter() {
-            if !held.is_effective(record.login, record.joined_at.is_some(), &left, self.at) {
-                self.sql("DELETE FROM grants WHERE guest = ?1 AND account = ?2", params![record.id.0, account])?;
-            }
+        rows::update_guest(self.tx, before, after).map_err(|error| self.failed(&error))?;
+        for (_, GrantRecord { grant, since }) in new {
+            self.put_grant(after, grant, *since)?;
         }
         Ok(())
     }
 
-    fn deactivate(&self, record: &GuestRecord) -> Result<usize, Error> {
-        self.made(record)?;
-        let id = record.id.0.as_str();
-        let mut rows = self.sql("DELETE FROM grants WHERE guest = ?1", [id])? + self.revoke(id)?;
-        rows += self.sql("UPDATE guests SET login = 0 WHERE id = ?1 AND login <> 0", [id])?;
-        let sql = "UPDATE guests SET deactivated_at = ?2 WHERE id = ?1 AND deactivated_at IS NULL";
-        Ok(rows + self.sql(sql, params![id, stamp(self.at)])?)
-    }
-
-    fn release(&self, record: &GuestRecord) -> Result<usize, Error> {
-        if record.mark.as_ref().is_none_or(|mark| mark.origin == Origin::Created) {
-            return Err(Error::Refused { message: format!("failed to {}: it was not adopted", self.context) });
-        }
-        self.drop_record(record)
-    }
-
-    fn invite(&self, record: &GuestRecord, expires_at: Timestamp) -> Result<usize, Error> {
-        self.live(record)?;
-        self.not_disabled_by_other(record)?;
-        if record.joined_at.is_some() {
-            return Err(self.stale());
-        }
-        // An invitation with the same end is already recorded: the earlier attempt sent it, and only its response was
-        // lost.
-        if record.invitation.is_some_and(|invitation| invitation.expires_at == expires_at) {
-            return Ok(0);
-        }
-        let namespace = record.mark.as_ref().map(|mark| mark.namespace.as_str()).unwrap_or_default();
-        self.mailed(record.address.as_str(), namespace)?;
-        let sql = "UPDATE guests SET sent_at = ?2, invitation_ends = ?3 WHERE id = ?1";
-        self.sql(sql, params![record.id.0, stamp(self.at), stamp(expires_at)])
+    fn put_grant(&self, record: &GuestRecord, grant: &Grant, since: Timestamp) -> Result<usize, Error> {
+        rows::put_grant(self.tx, &record.id, grant, since).map_err(|error| self.failed(&error))
     }
 }

@@ -198,8 +198,8 @@ impl<'a> Supposition<'a> {
             | Operation::Promote { guest } => {
                 let Some(mut record) = self.directory_cache.guest_by_id(guest).cloned() else { return false };
                 let owner = Some(self.frame.owner);
-                let around = ApplyContext { at: self.frame.now, owner, accounts: &[], home: true };
-                apply(&mut record, operation, &around) == Ok(AppliedRecord::Changed) && self.set_guest(record)
+                let context = ApplyContext { at: self.frame.now, owner, accounts: &[], partner_is_live: true };
+                apply(&mut record, operation, &context) == Ok(AppliedRecord::Changed) && self.set_guest(record)
             }
             Operation::Revoke { .. }
             | Operation::Reduce { .. }

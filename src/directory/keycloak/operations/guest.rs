@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::super::apply::{self, AppliedRecord, ApplyContext};
 use super::super::super::{
-    AccessChange, AccountRecord, Applied, Epoch, Error, GuestId, GuestRecord, Login, MAILS_KEPT, MailRecord, MfaRecord,
+    AccessChange, AccountRecord, Applied, Epoch, Error, GuestId, GuestRecord, MAILS_KEPT, MailRecord, MfaRecord,
     Operation, Origin, ShareRecord,
 };
 use super::super::client::{Call, optional};
@@ -102,14 +102,14 @@ impl Inner {
             return self.purge(user, &record, *since, *at_most, at).await;
         }
         let accounts = self.accounts_that_stand(operation).await?;
-        let partner_is_there = match operation {
+        let partner_is_live = match operation {
             Operation::UpdateGuest { partner, .. } => self.is_home(partner).await?,
             _ => true,
         };
         let owner = self.known_owner();
         let mut after = record.clone();
-        let around = ApplyContext { at, owner: owner.as_ref(), accounts: &accounts, home: partner_is_there };
-        match apply::apply(&mut after, operation, &around).map_err(|refused| refusal(refused, &record))? {
+        let context = ApplyContext { at, owner: owner.as_ref(), accounts: &accounts, partner_is_live };
+        match apply::apply(&mut after, operation, &context).map_err(|refused| refusal(refused, &record))? {
             AppliedRecord::Same => return Ok(guest_is(record)),
             AppliedRecord::Changed | AppliedRecord::Unmarked => {}
         }
@@ -316,13 +316,7 @@ impl Inner {
         at_most: u32,
         at: Timestamp,
     ) -> Result<Applied, Error> {
-        if record.mark.as_ref().is_none_or(|mark| mark.origin == Origin::Adopted) {
-            return Err(refusal(super::PreconditionFailed::Adopted, record));
-        }
-        // Only the record shows that an administrator disabled the login.
-        if record.deactivated_at != Some(since) || record.login == Login::DisabledByOther {
-            return Err(stale(&record.address));
-        }
+        apply::purge(record, since).map_err(|refused| refusal(refused, record))?;
         let _one_at_a_time = self.locks.hold("purged").await;
         let mut destroyed = groups::read_purges(&self.client, &self.tree).await?;
         if super::super::super::purged_lately(&destroyed, at) >= at_most {
