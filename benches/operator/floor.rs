@@ -8,7 +8,10 @@ use futures::StreamExt;
 use guestlist::api;
 use guestlist::cache::Kind;
 use guestlist::directory::sqlite::{Directory, OpenMode, Store};
-use guestlist::directory::{DirectoryWriter, Epoch, GuestId, Operation, Origin, Owner, OwnershipMark, PartnerId};
+use guestlist::directory::{
+    DirectoryWriter, Epoch, GuestChange, GuestId, NewGuest, Operation, Origin, Owner, OwnershipMark, PartnerChange,
+    PartnerId,
+};
 use guestlist::domain::{Email, GuestRole};
 use guestlist::executor::object_store::Watched;
 use jiff::{SignedDuration, Timestamp};
@@ -139,12 +142,14 @@ async fn directory(plane: &ControlPlane, name: &str, size: Size) -> (Arc<Directo
     let epoch = directory.lead().await.unwrap();
     for partner in 0..size.partners {
         let name = format!("partner-{partner}");
-        let ensure = Operation::ApplyPartner {
-            partner: PartnerId(name.clone()),
-            mark: mark(&name),
-            display_name: name,
-            host_admins: vec![Email::parse("alice@host.example").unwrap()],
-            suspended: false,
+        let ensure = Operation::Partner {
+            id: PartnerId(name.clone()),
+            change: PartnerChange::Apply {
+                mark: mark(&name),
+                display_name: name,
+                host_admins: vec![Email::parse("alice@host.example").unwrap()],
+                suspended: false,
+            },
         };
         directory.execute(&ensure, None, Timestamp::now(), epoch).await.unwrap();
     }
@@ -152,15 +157,17 @@ async fn directory(plane: &ControlPlane, name: &str, size: Size) -> (Arc<Directo
 }
 
 fn admit(name: &str, address: &str, partner: &str) -> Operation {
-    Operation::InviteGuest {
-        guest: GuestId(name.to_owned()),
-        mark: mark(name),
-        partner: PartnerId(partner.to_owned()),
-        partner_name: partner.to_owned(),
-        address: Email::parse(address).unwrap(),
-        display_name: name.to_owned(),
-        role: GuestRole::GuestUser,
-        allowed: guestlist::domain::all_methods(),
-        expires_at: Timestamp::now() + SignedDuration::from_hours(72),
+    Operation::Guest {
+        id: GuestId(name.to_owned()),
+        change: GuestChange::Invite(NewGuest {
+            mark: mark(name),
+            partner: PartnerId(partner.to_owned()),
+            partner_name: partner.to_owned(),
+            address: Email::parse(address).unwrap(),
+            display_name: name.to_owned(),
+            role: GuestRole::GuestUser,
+            allowed: guestlist::domain::all_methods(),
+            expires_at: Timestamp::now() + SignedDuration::from_hours(72),
+        }),
     }
 }

@@ -237,7 +237,7 @@ mod tests {
 
     use super::*;
     use crate::cache::{Kind, ObjectRef};
-    use crate::directory::{GuestId, Operation};
+    use crate::directory::{GuestChange, GuestId, Operation};
     use crate::domain::Reason;
     use crate::plan::Step;
 
@@ -249,9 +249,15 @@ mod tests {
     #[test]
     fn only_operations_absent_from_shown_plan_count_as_unseen() {
         let guest = || GuestId("bob".to_owned());
-        let invite =
-            |at: i64| done(Operation::ResendInvitation { guest: guest(), expires_at: Timestamp::constant(at, 0) });
-        let take = |account: &str| done(Operation::Revoke { guest: guest(), accounts: vec![account.to_owned()] });
+        let invite = |at: i64| {
+            done(Operation::Guest {
+                id: guest(),
+                change: GuestChange::ResendInvitation { expires_at: Timestamp::constant(at, 0) },
+            })
+        };
+        let take = |account: &str| {
+            done(Operation::Guest { id: guest(), change: GuestChange::Revoke { accounts: vec![account.to_owned()] } })
+        };
         let shown = [invite(1), take("instagram")];
         assert_eq!(unseen(&shown, &[invite(2), take("instagram")]), 0);
         assert_eq!(unseen(&shown, &[take("instagram")]), 0);

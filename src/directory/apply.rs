@@ -5,8 +5,12 @@
 
 use jiff::Timestamp;
 
-use super::{Grant, GrantRecord, GuestRecord, Login, MfaRecord, Operation, Origin, Owner, SentMail};
+use super::{
+    Grant, GrantRecord, GuestChange, GuestId, GuestRecord, InvitationRecord, Login, MfaRecord, NewGuest, Origin, Owner,
+    Revision, SentMail,
+};
 use crate::domain::{GuestRole, Methods, ShareRole};
+use crate::util::small_map::SmallMap;
 
 /// The facts besides the record that [`apply`] needs.
 pub struct ApplyContext<'a> {
@@ -44,56 +48,85 @@ pub enum PreconditionFailed {
     Foreign(Owner),
 }
 
-/// Applies the operation to the record. Operations that create or remove whole records leave it unchanged.
+impl NewGuest {
+    /// The new record, with the first invitation.
+    pub fn record(&self, id: &GuestId, at: Timestamp) -> GuestRecord {
+        let Self { mark, partner, partner_name, address, display_name, role, allowed, expires_at } = self.clone();
+        GuestRecord {
+            id: id.clone(),
+            revision: Revision(0),
+            recent_mails: SentMail::with(&[], &mark.namespace, at),
+            mark: Some(mark),
+            email: address.clone(),
+            address,
+            partner,
+            partner_name,
+            display_name,
+            role,
+            invitation: Some(InvitationRecord { sent_at: at, expires_at }),
+            admitted_at: at,
+            last_mail_at: Some(at),
+            joined_at: None,
+            login: Login::Enabled,
+            mfa: MfaRecord::Known(SmallMap::default()),
+            mfa_lost_at: None,
+            allowed,
+            grants: SmallMap::default(),
+            deactivated_at: None,
+        }
+    }
+}
+
+/// Applies the change to the record. A change that creates or removes a whole record leaves it unchanged.
 pub fn apply(
     record: &mut GuestRecord,
-    operation: &Operation,
+    change: &GuestChange,
     context: &ApplyContext<'_>,
 ) -> Result<AppliedRecord, PreconditionFailed> {
     let before = record.clone();
-    match operation {
-        Operation::Revoke { accounts, .. } => record.grants.retain(|account, _| !accounts.contains(account)),
-        Operation::Reduce { grants, .. } => reduce(record, grants)?,
-        Operation::Demote { .. } => {
+    match change {
+        GuestChange::Revoke { accounts } => record.grants.retain(|account, _| !accounts.contains(account)),
+        GuestChange::Reduce { grants } => reduce(record, grants)?,
+        GuestChange::Demote => {
             record.role = GuestRole::GuestUser;
             for held in record.grants.values_mut() {
                 held.grant.role = ShareRole::Collaborator;
             }
         }
-        Operation::Promote { .. } => {
+        GuestChange::Promote => {
             live(record)?;
             record.role = GuestRole::GuestAdmin;
         }
-        Operation::RevokeInvitation { .. } => record.invitation = None,
-        Operation::DisableLogin { .. } => {
+        GuestChange::RevokeInvitation => record.invitation = None,
+        GuestChange::DisableLogin => {
             created(record)?;
             record.login = record.login.disabled();
         }
-        Operation::EnableLogin { .. } => {
+        GuestChange::EnableLogin => {
             live(record)?;
             created(record)?;
             not_disabled_by_other(record)?;
             record.login = Login::Enabled;
         }
-        Operation::ResetMfa { enrolled_before, .. } => reset_mfa(record, *enrolled_before, context.at)?,
-        Operation::Deactivate { .. } => {
+        GuestChange::ResetMfa { enrolled_before } => reset_mfa(record, *enrolled_before, context.at)?,
+        GuestChange::Deactivate => {
             created(record)?;
             record.grants.clear();
             record.invitation = None;
             record.login = record.login.disabled();
             record.deactivated_at = record.deactivated_at.or(Some(context.at));
         }
-        Operation::RemoveAdopted { .. } => {
+        GuestChange::RemoveAdopted => {
             if record.mark.as_ref().is_none_or(|mark| mark.origin == Origin::Created) {
                 return Err(PreconditionFailed::Created);
             }
             return Ok(unmark(record));
         }
-        Operation::Unmanage { .. } => {
+        GuestChange::Unmanage => {
             live(record)?;
             return Ok(unmark(record));
         }
-        Operation::UpdateGuest { mark, partner, partner_name, display_name, allowed, .. } => {
+        GuestChange::Update { mark, partner, partner_name, display_name, allowed, .. } => {
             live(record)?;
             let described = GuestRecord {
                 mark: Some(mark.clone()),
@@ -113,7 +146,7 @@ pub fn apply(
                 *record = described;
             }
         }
-        Operation::ResendInvitation { expires_at, .. } => {
+        GuestChange::ResendInvitation { expires_at } => {
             live(record)?;
             not_disabled_by_other(record)?;
             if record.joined_at.is_some() {
@@ -122,19 +155,14 @@ pub fn apply(
             // An invitation with the same end is already recorded: the earlier attempt sent it, and only its response
             // was lost.
             if record.invitation.is_none_or(|invitation| invitation.expires_at != *expires_at) {
-                record.invitation = Some(super::InvitationRecord { sent_at: context.at, expires_at: *expires_at });
+                record.invitation = Some(InvitationRecord { sent_at: context.at, expires_at: *expires_at });
                 record.last_mail_at = Some(context.at);
                 let namespace = record.mark.as_ref().map(|mark| mark.namespace.as_str()).unwrap_or_default();
                 record.recent_mails = SentMail::with(&record.recent_mails, namespace, context.at);
             }
         }
-        Operation::Grant { grants, .. } => grant(record, grants, context)?,
-        Operation::InviteGuest { .. }
-        | Operation::Purge { .. }
-        | Operation::PurgePartner { .. }
-        | Operation::ForgetShare { .. }
-        | Operation::DeactivatePartner { .. }
-        | Operation::ApplyPartner { .. } => {}
+        GuestChange::Grant { grants } => grant(record, grants, context)?,
+        GuestChange::Invite(_) | GuestChange::Purge { .. } => {}
     }
     Ok(if *record == before { AppliedRecord::Same } else { AppliedRecord::Changed })
 }

@@ -20,7 +20,7 @@ use jiff::Timestamp;
 pub use cache::DirectoryCache;
 pub use error::Error;
 pub use import::{Import, ImportFile, Imported, UserEntry};
-pub use operation::{AccessChange, Operation};
+pub use operation::{AccessChange, GuestChange, NewGuest, Operation, PartnerChange};
 pub use record::*;
 pub use url::DirectoryUrl;
 

@@ -3,108 +3,74 @@
 use jiff::Timestamp;
 
 use super::{Grant, GuestId, OwnershipMark, PartnerId};
+use crate::domain::time::seconds;
 use crate::domain::{Email, GuestRole, Methods};
 
 /// One change of the directory. Executing it twice has the same effect as once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
-    /// Revokes these accounts.
-    Revoke {
+    /// Changes a guest's record.
+    Guest {
         /// The guest.
-        guest: GuestId,
-        /// The accounts' names.
-        accounts: Vec<String>,
+        id: GuestId,
+        /// The change.
+        change: GuestChange,
     },
-    /// Replaces grants by smaller ones (a lower role, fewer methods, an earlier end). Never adds a grant.
-    Reduce {
-        /// The guest.
-        guest: GuestId,
-        /// The grants after the operation.
-        grants: Vec<Grant>,
-    },
-    /// Changes the role to Guest User.
-    Demote {
-        /// The guest.
-        guest: GuestId,
-    },
-    /// Revokes the open invitation: its link stops working.
-    RevokeInvitation {
-        /// The guest.
-        guest: GuestId,
-    },
-    /// Disables the login and ends the sessions. Only for users that guestlist created.
-    DisableLogin {
-        /// The guest.
-        guest: GuestId,
-    },
-    /// Removes the MFA methods that were enrolled before an instant, and ends the sessions.
-    ResetMfa {
-        /// The guest.
-        guest: GuestId,
-        /// Methods enrolled before this instant are removed.
-        enrolled_before: Timestamp,
-    },
-    /// Removes grants, invitation and sessions, and disables the login. The record and its ownership mark stay. Only
-    /// for users that guestlist created.
-    Deactivate {
-        /// The guest.
-        guest: GuestId,
-    },
-    /// Removes grants, invitation, membership and ownership mark; the user stays. Only for adopted users.
-    RemoveAdopted {
-        /// The guest.
-        guest: GuestId,
-    },
-    /// Removes grants, invitation and ownership mark of an orphan; the user stays.
-    Unmanage {
-        /// The guest.
-        guest: GuestId,
-    },
-    /// Deletes the deactivated record of a user that guestlist created. It applies only to the deactivation at
-    /// `since`, and at most `at_most` times an hour.
-    Purge {
-        /// The guest.
-        guest: GuestId,
-        /// The time of the deactivation.
-        since: Timestamp,
-        /// The maximum number of purges an hour.
-        at_most: u32,
-    },
-    /// Deletes the deactivated record of a partner without guests.
-    PurgePartner {
+    /// Changes a partner's record.
+    Partner {
         /// The partner.
-        partner: PartnerId,
-        /// The time of the deactivation.
-        since: Timestamp,
+        id: PartnerId,
+        /// The change.
+        change: PartnerChange,
     },
     /// Deletes the record of a share that no longer exists.
     ForgetShare {
         /// The share's UID.
         share_uid: String,
     },
-    /// Deactivates a partner without live guests; its record and ownership mark stay.
-    DeactivatePartner {
-        /// The partner.
-        partner: PartnerId,
+}
+
+/// A change of a guest's record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GuestChange {
+    /// Revokes these accounts.
+    Revoke {
+        /// The accounts' names.
+        accounts: Vec<String>,
     },
-    /// Creates or reactivates the partner, or updates its ownership mark, name, Host Admins and suspension.
-    ApplyPartner {
-        /// The partner's identifier.
-        partner: PartnerId,
-        /// The ownership mark.
-        mark: OwnershipMark,
-        /// The name shown to people.
-        display_name: String,
-        /// The Host Admins, sorted.
-        host_admins: Vec<Email>,
-        /// Whether the partner is suspended. It is set after all grants of its guests are revoked, and cleared before
-        /// any grant.
-        suspended: bool,
+    /// Replaces grants by smaller ones (a lower role, fewer methods, an earlier end). Never adds a grant.
+    Reduce {
+        /// The grants after the operation.
+        grants: Vec<Grant>,
+    },
+    /// Changes the role to Guest User.
+    Demote,
+    /// Revokes the open invitation: its link stops working.
+    RevokeInvitation,
+    /// Disables the login and ends the sessions. Only for users that guestlist created.
+    DisableLogin,
+    /// Removes the MFA methods that were enrolled before an instant, and ends the sessions.
+    ResetMfa {
+        /// Methods enrolled before this instant are removed.
+        enrolled_before: Timestamp,
+    },
+    /// Removes grants, invitation and sessions, and disables the login. The record and its ownership mark stay. Only
+    /// for users that guestlist created.
+    Deactivate,
+    /// Removes grants, invitation, membership and ownership mark; the user stays. Only for adopted users.
+    RemoveAdopted,
+    /// Removes grants, invitation and ownership mark of an orphan; the user stays.
+    Unmanage,
+    /// Deletes the deactivated record of a user that guestlist created. It applies only to the deactivation at
+    /// `since`, and at most `at_most` times an hour.
+    Purge {
+        /// The time of the deactivation.
+        since: Timestamp,
+        /// The maximum number of purges an hour.
+        at_most: u32,
     },
     /// Updates the guest's name, ownership mark and allowed MFA methods. The address in the mark never changes.
-    UpdateGuest {
-        /// The guest.
-        guest: GuestId,
+    Update {
         /// The ownership mark.
         mark: OwnershipMark,
         /// The partner's record.
@@ -117,50 +83,67 @@ pub enum Operation {
         allowed: Methods,
     },
     /// First acceptance: writes the record and the ownership mark, and sends the first mail. A deactivated record is
-    /// reactivated as Invited.
-    InviteGuest {
-        /// The guest's identifier: the deactivated record's, or a new one derived from the object's UID and the address.
-        guest: GuestId,
-        /// The ownership mark.
-        mark: OwnershipMark,
-        /// The partner's record.
-        partner: PartnerId,
-        /// The partner's name.
-        partner_name: String,
-        /// The address to invite.
-        address: Email,
-        /// The guest's name.
-        display_name: String,
-        /// The guest's role.
-        role: GuestRole,
-        /// The MFA methods allowed to the guest.
-        allowed: Methods,
-        /// The end of the invitation.
-        expires_at: Timestamp,
-    },
+    /// reactivated as Invited. The identifier is the deactivated record's, or a new one derived from the object's UID
+    /// and the address.
+    Invite(NewGuest),
     /// Sends the invitation again; the previous link stops working.
     ResendInvitation {
-        /// The guest.
-        guest: GuestId,
         /// The new end of the invitation.
         expires_at: Timestamp,
     },
     /// Enables the login.
-    EnableLogin {
-        /// The guest.
-        guest: GuestId,
-    },
+    EnableLogin,
     /// Changes the role to Guest Admin.
-    Promote {
-        /// The guest.
-        guest: GuestId,
-    },
+    Promote,
     /// Adds grants, or raises them.
     Grant {
-        /// The guest.
-        guest: GuestId,
         /// The grants after the operation.
         grants: Vec<Grant>,
+    },
+}
+
+/// The content of a new guest's record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewGuest {
+    /// The ownership mark.
+    pub mark: OwnershipMark,
+    /// The partner's record.
+    pub partner: PartnerId,
+    /// The partner's name.
+    pub partner_name: String,
+    /// The address to invite.
+    pub address: Email,
+    /// The guest's name.
+    pub display_name: String,
+    /// The guest's role.
+    pub role: GuestRole,
+    /// The MFA methods allowed to the guest.
+    pub allowed: Methods,
+    /// The end of the invitation.
+    pub expires_at: Timestamp,
+}
+
+/// A change of a partner's record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PartnerChange {
+    /// Creates or reactivates the partner, or updates its ownership mark, name, Host Admins and suspension.
+    Apply {
+        /// The ownership mark.
+        mark: OwnershipMark,
+        /// The name shown to people.
+        display_name: String,
+        /// The Host Admins, sorted.
+        host_admins: Vec<Email>,
+        /// Whether the partner is suspended. It is set after all grants of its guests are revoked, and cleared before
+        /// any grant.
+        suspended: bool,
+    },
+    /// Deactivates a partner without live guests; its record and ownership mark stay.
+    Deactivate,
+    /// Deletes the deactivated record of a partner without guests.
+    Purge {
+        /// The time of the deactivation.
+        since: Timestamp,
     },
 }
 
@@ -183,12 +166,16 @@ impl Operation {
     #[must_use]
     pub fn timeless(&self) -> Self {
         let mut same = self.clone();
-        match &mut same {
-            Self::InviteGuest { expires_at: time, .. }
-            | Self::ResendInvitation { expires_at: time, .. }
-            | Self::Purge { since: time, .. }
-            | Self::PurgePartner { since: time, .. } => *time = Timestamp::MIN,
-            _ => {}
+        if let Self::Guest {
+            change:
+                GuestChange::Invite(NewGuest { expires_at: time, .. })
+                | GuestChange::ResendInvitation { expires_at: time }
+                | GuestChange::Purge { since: time, .. },
+            ..
+        }
+        | Self::Partner { change: PartnerChange::Purge { since: time }, .. } = &mut same
+        {
+            *time = Timestamp::MIN;
         }
         same
     }
@@ -196,50 +183,127 @@ impl Operation {
     /// The operation's effect on access.
     pub fn access_change(&self) -> AccessChange {
         match self {
-            Self::Revoke { .. }
-            | Self::Reduce { .. }
-            | Self::Demote { .. }
-            | Self::RevokeInvitation { .. }
-            | Self::DisableLogin { .. }
-            | Self::ResetMfa { .. } => AccessChange::Revoke,
-            Self::ApplyPartner { .. } | Self::UpdateGuest { .. } | Self::ForgetShare { .. } => AccessChange::None,
-            Self::InviteGuest { .. }
-            | Self::ResendInvitation { .. }
-            | Self::EnableLogin { .. }
-            | Self::Promote { .. }
-            | Self::Grant { .. } => AccessChange::Grant,
-            Self::Deactivate { .. }
-            | Self::RemoveAdopted { .. }
-            | Self::Unmanage { .. }
-            | Self::Purge { .. }
-            | Self::DeactivatePartner { .. }
-            | Self::PurgePartner { .. } => AccessChange::Remove,
+            Self::Guest { change, .. } => change.access_change(),
+            Self::Partner { change: PartnerChange::Apply { .. }, .. } | Self::ForgetShare { .. } => AccessChange::None,
+            Self::Partner { change: PartnerChange::Deactivate | PartnerChange::Purge { .. }, .. } => {
+                AccessChange::Remove
+            }
         }
     }
 
     /// The guest that the operation concerns, if it concerns one.
     pub fn guest(&self) -> Option<&GuestId> {
         match self {
-            Self::Revoke { guest, .. }
-            | Self::Reduce { guest, .. }
-            | Self::Demote { guest }
-            | Self::RevokeInvitation { guest }
-            | Self::DisableLogin { guest }
-            | Self::ResetMfa { guest, .. }
-            | Self::Deactivate { guest }
-            | Self::RemoveAdopted { guest }
-            | Self::Unmanage { guest }
-            | Self::Purge { guest, .. }
-            | Self::UpdateGuest { guest, .. }
-            | Self::InviteGuest { guest, .. }
-            | Self::ResendInvitation { guest, .. }
-            | Self::EnableLogin { guest }
-            | Self::Promote { guest }
-            | Self::Grant { guest, .. } => Some(guest),
-            Self::DeactivatePartner { .. }
-            | Self::PurgePartner { .. }
-            | Self::ApplyPartner { .. }
-            | Self::ForgetShare { .. } => None,
+            Self::Guest { id, .. } => Some(id),
+            Self::Partner { .. } | Self::ForgetShare { .. } => None,
+        }
+    }
+
+    /// The name in metrics, logs and JSON output.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Guest { change, .. } => change.name(),
+            Self::Partner { change: PartnerChange::Apply { .. }, .. } => "apply_partner",
+            Self::Partner { change: PartnerChange::Deactivate, .. } => "deactivate_partner",
+            Self::Partner { change: PartnerChange::Purge { .. }, .. } => "purge_partner",
+            Self::ForgetShare { .. } => "forget_share",
+        }
+    }
+
+    /// A description for people, without the guest or partner.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Guest { change, .. } => change.describe(),
+            Self::Partner { change: PartnerChange::Apply { display_name, host_admins, suspended, .. }, .. } => {
+                let suspended = if *suspended { ", suspended" } else { "" };
+                let admins = host_admins.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+                format!("update the partner {display_name:?}, run by {admins}{suspended}")
+            }
+            Self::Partner { change: PartnerChange::Deactivate, .. } => "deactivate the partner".to_owned(),
+            Self::Partner { change: PartnerChange::Purge { since }, .. } => {
+                format!("purge the partner's record, deactivated since {}", seconds(*since))
+            }
+            Self::ForgetShare { .. } => "delete the record of the share".to_owned(),
+        }
+    }
+}
+
+impl GuestChange {
+    /// The change's effect on access.
+    pub fn access_change(&self) -> AccessChange {
+        match self {
+            Self::Revoke { .. }
+            | Self::Reduce { .. }
+            | Self::Demote
+            | Self::RevokeInvitation
+            | Self::DisableLogin
+            | Self::ResetMfa { .. } => AccessChange::Revoke,
+            Self::Update { .. } => AccessChange::None,
+            Self::Invite(_)
+            | Self::ResendInvitation { .. }
+            | Self::EnableLogin
+            | Self::Promote
+            | Self::Grant { .. } => AccessChange::Grant,
+            Self::Deactivate | Self::RemoveAdopted | Self::Unmanage | Self::Purge { .. } => AccessChange::Remove,
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Revoke { .. } => "revoke",
+            Self::Reduce { .. } => "reduce",
+            Self::Demote => "demote",
+            Self::RevokeInvitation => "revoke_invitation",
+            Self::DisableLogin => "disable_login",
+            Self::ResetMfa { .. } => "reset_mfa",
+            Self::Deactivate => "deactivate",
+            Self::RemoveAdopted | Self::Unmanage => "unmanage",
+            Self::Purge { .. } => "purge",
+            Self::Update { .. } => "update_guest",
+            Self::Invite(_) => "invite_guest",
+            Self::ResendInvitation { .. } => "resend_invitation",
+            Self::EnableLogin => "enable_login",
+            Self::Promote => "promote",
+            Self::Grant { .. } => "grant",
+        }
+    }
+
+    fn describe(&self) -> String {
+        let accounts = |grants: &[Grant]| {
+            let one = |grant: &Grant| {
+                let until = grant.until.map_or_else(String::new, |until| format!(" until {}", seconds(until)));
+                format!("{} as {}{until}", grant.account, grant.role.as_str())
+            };
+            grants.iter().map(one).collect::<Vec<_>>().join(", ")
+        };
+        match self {
+            Self::Revoke { accounts } => format!("revoke {}", accounts.join(", ")),
+            Self::Reduce { grants } => format!("reduce to {}", accounts(grants)),
+            Self::Demote => "record the role GuestUser".to_owned(),
+            Self::RevokeInvitation => "revoke the invitation".to_owned(),
+            Self::DisableLogin => "turn the login off and end sessions".to_owned(),
+            Self::ResetMfa { enrolled_before } => {
+                format!("remove MFA enrolled before {} and end sessions", seconds(*enrolled_before))
+            }
+            Self::Deactivate => "deactivate the guest: login off, record kept until it is purged".to_owned(),
+            Self::RemoveAdopted => {
+                "unmanage: revoke all grants, end the membership and remove the ownership mark; the user stays"
+                    .to_owned()
+            }
+            Self::Unmanage => "unmanage: revoke all grants and remove the ownership mark; the user stays".to_owned(),
+            Self::Purge { since, .. } => format!("purge the record, deactivated since {}", seconds(*since)),
+            Self::Update { display_name, .. } => {
+                format!("update the guest: name {display_name:?}, ownership mark, MFA methods")
+            }
+            Self::Invite(NewGuest { address, role, expires_at, .. }) => {
+                format!("invite {address} as {}; the invitation ends {}", role.as_str(), seconds(*expires_at))
+            }
+            Self::ResendInvitation { expires_at } => {
+                format!("resend the invitation; it ends {}", seconds(*expires_at))
+            }
+            Self::EnableLogin => "turn the login on".to_owned(),
+            Self::Promote => "record the role GuestAdmin".to_owned(),
+            Self::Grant { grants } => format!("grant {}", accounts(grants)),
         }
     }
 }

@@ -10,7 +10,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cache::{CacheEntry, Kind, ObjectRef};
-use crate::directory::Operation;
+use crate::directory::{GuestChange, Operation};
 use crate::domain::GuestRole;
 use crate::engine::Engine;
 use crate::engine::queue::Priority;
@@ -160,7 +160,8 @@ impl Engine {
         let waiting = self.not_taken.get(key).filter(|waiting| waiting.is_said() && waiting.again > now)?;
         let next = plan.steps.first().map(|step| step.operation.timeless());
         // For a guest who was admitted without a mail, the mail is the only missing operation.
-        let mail = waiting.kept == Retained::Mail && matches!(next, Some(Operation::ResendInvitation { .. }));
+        let mail = waiting.kept == Retained::Mail
+            && matches!(next, Some(Operation::Guest { change: GuestChange::ResendInvitation { .. }, .. }));
         (mail || next.as_ref() == Some(&waiting.operation)).then_some((waiting.again, waiting.kept))
     }
 

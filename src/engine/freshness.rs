@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::cache::{Kind, ObjectRef, resource_version};
-use crate::directory::{AccessChange, Operation, OwnershipMark};
+use crate::directory::{AccessChange, GuestChange, Operation, OwnershipMark, PartnerChange};
 use crate::engine::{Check, Engine};
 use crate::plan::{Plan, Step};
 
@@ -30,7 +30,8 @@ impl Engine {
     fn heir(&self, key: &ObjectRef, steps: &[Step]) -> Option<Check> {
         let uid = self.index.metadata(key)?.uid.clone()?;
         let marked = |step: &Step| -> Option<&OwnershipMark> {
-            if let Operation::DeactivatePartner { partner } | Operation::ApplyPartner { partner, .. } = &step.operation
+            if let Operation::Partner { id: partner, change: PartnerChange::Deactivate | PartnerChange::Apply { .. } } =
+                &step.operation
             {
                 return self.directory_cache.partner(partner).map(|record| &record.mark);
             }
@@ -49,7 +50,7 @@ impl Engine {
         let mut keys = BTreeSet::from([key.clone()]);
         keys.extend(self.index.partner_of(key));
         for step in steps {
-            if let Operation::Grant { grants, .. } = &step.operation {
+            if let Operation::Guest { change: GuestChange::Grant { grants }, .. } = &step.operation {
                 for grant in grants {
                     keys.insert(ObjectRef::new(Kind::Share, key.namespace.clone(), grant.share.clone()));
                     keys.extend(self.propagator(key, &grant.share));

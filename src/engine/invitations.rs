@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 
 use crate::cache::ObjectRef;
-use crate::directory::Operation;
+use crate::directory::{GuestChange, Operation};
 use crate::engine::{Engine, Failure, Priority};
 use crate::plan::{Plan, invitations};
 
@@ -12,7 +12,10 @@ impl Engine {
     /// Records the effect of a plan on invitations: it sends one, waits for its turn, or neither.
     pub(super) fn take_turn(&mut self, key: &ObjectRef, plan: &Plan, now: Timestamp) {
         let is_mail = |operation: &Operation| {
-            matches!(operation, Operation::InviteGuest { .. } | Operation::ResendInvitation { .. })
+            matches!(
+                operation,
+                Operation::Guest { change: GuestChange::Invite(_) | GuestChange::ResendInvitation { .. }, .. }
+            )
         };
         if plan.steps.iter().any(|step| is_mail(&step.operation)) {
             self.invitations.send(key);

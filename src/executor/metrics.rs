@@ -8,7 +8,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
 use crate::cache::Kind;
-use crate::directory::{Operation, SignInGate};
+use crate::directory::SignInGate;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct OperationLabels {
@@ -188,30 +188,5 @@ impl Metrics {
             text.clear();
         }
         text
-    }
-}
-
-/// An operation's name, as a label and in the log.
-pub fn operation_name(operation: &Operation) -> &'static str {
-    match operation {
-        Operation::Revoke { .. } => "revoke",
-        Operation::Reduce { .. } => "reduce",
-        Operation::Demote { .. } => "demote",
-        Operation::RevokeInvitation { .. } => "revoke_invitation",
-        Operation::DisableLogin { .. } => "disable_login",
-        Operation::ResetMfa { .. } => "reset_mfa",
-        Operation::Deactivate { .. } => "deactivate",
-        Operation::RemoveAdopted { .. } | Operation::Unmanage { .. } => "unmanage",
-        Operation::Purge { .. } => "purge",
-        Operation::DeactivatePartner { .. } => "deactivate_partner",
-        Operation::PurgePartner { .. } => "purge_partner",
-        Operation::ForgetShare { .. } => "forget_share",
-        Operation::ApplyPartner { .. } => "apply_partner",
-        Operation::UpdateGuest { .. } => "update_guest",
-        Operation::InviteGuest { .. } => "invite_guest",
-        Operation::ResendInvitation { .. } => "resend_invitation",
-        Operation::EnableLogin { .. } => "enable_login",
-        Operation::Promote { .. } => "promote",
-        Operation::Grant { .. } => "grant",
     }
 }

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::cache::{CacheEntry, Kind, ObjectCache, ObjectRef};
 use crate::directory::error::Retry;
-use crate::directory::{AccessChange, DirectoryWriter, Epoch, Error, Operation, PartnerId, Revision};
+use crate::directory::{AccessChange, DirectoryWriter, Epoch, Error, GuestChange, Operation, PartnerId, Revision};
 use crate::domain::Email;
 use crate::engine::{Check, Failure, Now, Task, TaskOutcome};
 use crate::executor::lease_term::LeaseTerm;
@@ -158,7 +158,7 @@ impl Executor {
         }
         let mut basis = basis;
         for step in steps {
-            let kind = crate::executor::metrics::operation_name(&step.operation);
+            let kind = step.operation.name();
             let deadline = self.deadline(&step.operation).ok_or(Failure::NotLeading)?;
             let execute = self.directory.execute(&step.operation, basis, self.clock.now(), self.epoch);
             let done = match tokio::time::timeout(deadline, execute).await {
@@ -242,7 +242,9 @@ impl Executor {
     fn deadline(&self, operation: &Operation) -> Option<Duration> {
         let take = operation.access_change() == AccessChange::Revoke && self.directory.fences();
         let deadline = match operation {
-            Operation::InviteGuest { .. } | Operation::ResendInvitation { .. } => MAIL_DEADLINE,
+            Operation::Guest { change: GuestChange::Invite(_) | GuestChange::ResendInvitation { .. }, .. } => {
+                MAIL_DEADLINE
+            }
             _ => DEADLINE,
         };
         self.term.within(deadline).or_else(|| take.then_some(DEADLINE))

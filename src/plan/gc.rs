@@ -8,7 +8,8 @@ use super::share::forget;
 use super::{Inputs, PruneScope, Step};
 use crate::cache::{CacheEntry, Kind, ObjectRef};
 use crate::directory::{
-    GuestRecord, Login, Operation, Origin, OwnershipMark, PURGES_KEPT, PartnerRecord, ShareRecord, purged_lately,
+    GuestChange, GuestRecord, Login, Operation, Origin, OwnershipMark, PURGES_KEPT, PartnerChange, PartnerRecord,
+    ShareRecord, purged_lately,
 };
 use crate::domain::Reason;
 
@@ -111,7 +112,7 @@ fn is_pruned(inputs: Inputs<'_>, guest: &GuestRecord) -> bool {
 pub fn unmanage_orphans(inputs: Inputs<'_>) -> Vec<Step> {
     let orphans = inputs.observed.guests().filter(|guest| is_orphan(inputs, guest));
     let give_back = |guest: &GuestRecord| Step {
-        operation: Operation::Unmanage { guest: guest.id.clone() },
+        operation: Operation::Guest { id: guest.id.clone(), change: GuestChange::Unmanage },
         reason: Reason::Orphaned,
         message: format!("no membership declares {}, so the ownership mark is removed", guest.address),
     };
@@ -135,17 +136,17 @@ fn revocation(inputs: Inputs<'_>, guest: &GuestRecord) -> Option<(ObjectRef, Vec
     let mut steps = Vec::new();
     if !guest.grants.is_empty() {
         let accounts = guest.grants.keys().cloned().collect();
-        steps.push(step(Operation::Revoke { guest: guest.id.clone(), accounts }));
+        steps.push(step(Operation::Guest { id: guest.id.clone(), change: GuestChange::Revoke { accounts } }));
     }
     if guest.invitation.is_some() {
-        steps.push(step(Operation::RevokeInvitation { guest: guest.id.clone() }));
+        steps.push(step(Operation::Guest { id: guest.id.clone(), change: GuestChange::RevokeInvitation }));
     }
     // An object that a cluster lacks may be restored. In files, its absence is a request to remove it.
     if from_files(inputs) {
         let guest = guest.id.clone();
         steps.push(step(match mark.origin {
-            Origin::Created => Operation::Deactivate { guest },
-            Origin::Adopted => Operation::RemoveAdopted { guest },
+            Origin::Created => Operation::Guest { id: guest, change: GuestChange::Deactivate },
+            Origin::Adopted => Operation::Guest { id: guest, change: GuestChange::RemoveAdopted },
         }));
     }
     let key = ObjectRef::new(Kind::Membership, mark.namespace.clone(), mark.name.clone());
@@ -164,7 +165,10 @@ fn without_share(inputs: Inputs<'_>) -> Vec<(ObjectRef, Vec<Step>)> {
             let gone = !inputs.declared.has_share_uid(&held.grant.share_uid)
                 && inputs.declared.share(&mark.namespace, &held.grant.share).is_none();
             if gone {
-                let operation = Operation::Revoke { guest: guest.id.clone(), accounts: vec![account.clone()] };
+                let operation = Operation::Guest {
+                    id: guest.id.clone(),
+                    change: GuestChange::Revoke { accounts: vec![account.clone()] },
+                };
                 let because = format!("no share grants {account} to {}", guest.address);
                 let step = Step { operation, reason: Reason::Terminating, message: because };
                 found.push((ObjectRef::new(Kind::Share, mark.namespace.clone(), &*held.grant.share), vec![step]));
@@ -198,7 +202,7 @@ fn purge_guests(inputs: Inputs<'_>, collection: &mut GarbageCollection) {
     let now = due.min(at_most.saturating_sub(lately) as usize);
     for (since, guest) in &waiting[..now] {
         collection.steps.push(Step {
-            operation: Operation::Purge { guest: guest.id.clone(), since: *since, at_most },
+            operation: Operation::Guest { id: guest.id.clone(), change: GuestChange::Purge { since: *since, at_most } },
             reason: Reason::Terminating,
             message: format!("{} was deactivated at {since} and did not come back", guest.address),
         });
@@ -234,7 +238,7 @@ fn left_behind(inputs: Inputs<'_>) -> Vec<(ObjectRef, Vec<Step>)> {
     let put_away = |partner: &PartnerRecord| {
         let (namespace, name) = (&partner.mark.namespace, &partner.mark.name);
         let step = Step {
-            operation: Operation::DeactivatePartner { partner: partner.id.clone() },
+            operation: Operation::Partner { id: partner.id.clone(), change: PartnerChange::Deactivate },
             reason: Reason::Orphaned,
             message: format!("no object declares the partner {namespace}/{name}"),
         };
@@ -258,7 +262,7 @@ fn purge_partners(inputs: Inputs<'_>, collection: &mut GarbageCollection) {
             continue;
         }
         collection.steps.push(Step {
-            operation: Operation::PurgePartner { partner: partner.id.clone(), since },
+            operation: Operation::Partner { id: partner.id.clone(), change: PartnerChange::Purge { since } },
             reason: Reason::Terminating,
             message: format!("{}/{} has no guest left", partner.mark.namespace, partner.mark.name),
         });
@@ -271,7 +275,7 @@ fn reopened(inputs: Inputs<'_>) -> Vec<Step> {
     let made = |guest: &&GuestRecord| guest.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
     let gone = inputs.observed.guests().filter(|guest| guest.deactivated_at.is_some() && guest.login.is_enabled());
     let shut = |guest: &GuestRecord| Step {
-        operation: Operation::DisableLogin { guest: guest.id.clone() },
+        operation: Operation::Guest { id: guest.id.clone(), change: GuestChange::DisableLogin },
         reason: Reason::Terminating,
         message: format!("{} was removed, and the login was turned on again from outside", guest.address),
     };

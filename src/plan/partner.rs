@@ -11,7 +11,7 @@ use super::ownership::{is_being_deleted, name, namespace, uid};
 use super::{Deletion, Event, Finalizer, Inputs, Plan, Status, Step};
 use crate::api;
 use crate::cache::{CacheEntry, CachedMetadata, Kind, ObjectRef, Partner};
-use crate::directory::{AccessChange, GuestRecord, Operation, Origin, OwnershipMark, PartnerId};
+use crate::directory::{AccessChange, GuestRecord, Operation, Origin, OwnershipMark, PartnerChange, PartnerId};
 use crate::domain::{GuestRole, Reason};
 use crate::validation::Taint;
 
@@ -87,7 +87,10 @@ fn ensure(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner, s
         let (id, mark, display_name) = (id.clone(), mark.clone(), display_name.clone());
         let host_admins = partner.host_admins.clone();
         steps.push(Step {
-            operation: Operation::ApplyPartner { partner: id, mark, display_name, host_admins, suspended },
+            operation: Operation::Partner {
+                id,
+                change: PartnerChange::Apply { mark, display_name, host_admins, suspended },
+            },
             reason: Reason::Reconciled,
             message: because.to_owned(),
         });
@@ -172,7 +175,7 @@ fn remove(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner) -
         }
         if record.deactivated_at.is_none() {
             steps.push(Step {
-                operation: Operation::DeactivatePartner { partner: record.id.clone() },
+                operation: Operation::Partner { id: record.id.clone(), change: PartnerChange::Deactivate },
                 reason: Reason::Terminating,
                 message: "the partner is being deleted and has no guests".to_owned(),
             });

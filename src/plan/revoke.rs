@@ -5,7 +5,7 @@ use super::evaluate::{Decision, EvaluatedMembership, EvaluatedPartner, Evaluated
 use super::ownership::{is_being_deleted, namespace};
 use super::{AvailableFacts, Inputs, Plan, Step, membership};
 use crate::cache::{CacheEntry, CachedMetadata, Kind, Membership, ObjectRef};
-use crate::directory::{AccessChange, Operation};
+use crate::directory::{AccessChange, GuestChange, Operation};
 
 /// The inputs, limited to the facts known before the full read.
 fn known(inputs: Inputs<'_>) -> Inputs<'_> {
@@ -29,9 +29,10 @@ fn revoking(inputs: Inputs<'_>, step: Step) -> Option<Step> {
     if step.operation.access_change() == AccessChange::Revoke {
         return Some(step);
     }
-    let Operation::Deactivate { guest } = &step.operation else { return None };
+    let Operation::Guest { id: guest, change: GuestChange::Deactivate } = &step.operation else { return None };
     let enabled = inputs.observed.guest_by_id(guest).is_some_and(|record| record.login.is_enabled());
-    enabled.then(|| Step { operation: Operation::DisableLogin { guest: guest.clone() }, ..step })
+    enabled
+        .then(|| Step { operation: Operation::Guest { id: guest.clone(), change: GuestChange::DisableLogin }, ..step })
 }
 
 /// Whether the specs may revoke access of a guest whose record is unknown. They end access, or they changed since the

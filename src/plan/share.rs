@@ -12,7 +12,7 @@ use super::ownership::{is_behind, is_being_deleted, is_paused, is_processed, nam
 use super::{Event, Finalizer, Inputs, Plan, Status, Step};
 use crate::api;
 use crate::cache::{CacheEntry, Share};
-use crate::directory::{GuestRecord, Operation};
+use crate::directory::{GuestChange, GuestRecord, Operation};
 use crate::domain::Reason;
 use crate::validation::Violation;
 
@@ -109,7 +109,7 @@ fn withhold(inputs: Inputs<'_>, slot: &ShareSlot, whom: impl Fn(&GuestRecord) ->
     for guest in holders(inputs, slot).into_iter().filter(|guest| whom(guest)) {
         let accounts = held(inputs, slot, guest);
         if !accounts.is_empty() {
-            let operation = Operation::Revoke { guest: guest.id.clone(), accounts };
+            let operation = Operation::Guest { id: guest.id.clone(), change: GuestChange::Revoke { accounts } };
             let because = "the share is being deleted or grants nothing".to_owned();
             steps.insert(&guest.address, Step { operation, reason: Reason::Terminating, message: because });
         }

@@ -1,7 +1,7 @@
 //! The lifecycle of guests and shares, on plans and the embedded directory: the result of each step.
 use crate::support::in_memory::{SPACE, World, email};
 use guestlist::cache::{Kind, ObjectRef};
-use guestlist::directory::Operation;
+use guestlist::directory::{Operation, PartnerChange};
 
 const MANAGER: &str = "guestAdminRole: Manager\nguestUsers: [{name: bob, propagatedBy: carol}]";
 
@@ -276,7 +276,8 @@ fn a_suspended_partner_is_switched_off_last_and_on_again_first() {
             world.partner("acme", &format!("hostAdmins: [alice@host.example]\n{more}"));
             world.done.clear();
             world.settle_in(order);
-            let switch = |done: &Operation| matches!(done, Operation::ApplyPartner { .. });
+            let switch =
+                |done: &Operation| matches!(done, Operation::Partner { change: PartnerChange::Apply { .. }, .. });
             (
                 world.done.iter().position(switch),
                 world.done.iter().filter(|done| switch(done)).count(),

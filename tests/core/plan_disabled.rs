@@ -2,7 +2,7 @@
 //! record the directory refused to write is shown without access, until the directory writes the record again.
 use crate::support::in_memory::{SPACE, World, email};
 use guestlist::cache::{Kind, ObjectRef};
-use guestlist::directory::{BLOCKED, Import, Login, Operation, UserRecord};
+use guestlist::directory::{BLOCKED, GuestChange, Import, Login, Operation, UserRecord};
 use guestlist::workspace_policy::WorkspacePolicy;
 
 const DISABLED: &str = "False/DisabledByAdministrator";
@@ -160,11 +160,11 @@ fn blocked_guest_is_shown_so_until_granted_anew() {
     let record = world.record("carol").unwrap();
     let mut grant = record.grants.get("instagram").unwrap().grant.clone();
     grant.until = Some(BLOCKED);
-    world.execute(&Operation::Reduce { guest: record.id, grants: vec![grant] });
+    world.execute(&Operation::Guest { id: record.id, change: GuestChange::Reduce { grants: vec![grant] } });
     let key = |kind, name| ObjectRef::new(kind, SPACE, name);
     let operations: Vec<Operation> =
         world.plan(&key(Kind::Membership, "carol")).steps.into_iter().map(|step| step.operation).collect();
-    assert!(matches!(&operations[..], [Operation::Grant { .. }]), "{operations:?}");
+    assert!(matches!(&operations[..], [Operation::Guest { change: GuestChange::Grant { .. }, .. }]), "{operations:?}");
     // While the directory refuses the write, the statuses show the access in the directory.
     let planned = world.plan(&key(Kind::Membership, "carol"));
     let said = guestlist::plan::refused(world.seen(), &key(Kind::Membership, "carol"), planned, Some("who and why"));

@@ -1,7 +1,7 @@
 //! Garbage collection: guests that no object declares, and records that are due to be purged.
 use crate::support::in_memory::{SPACE, World, email};
 use guestlist::cache::{Kind, Object, ObjectRef};
-use guestlist::directory::{Login, Operation};
+use guestlist::directory::{GuestChange, Login, Operation};
 use guestlist::plan::PruneScope;
 use guestlist::plan::gc::{self, GarbageCollection};
 use guestlist::workspace_policy::WorkspacePolicy;
@@ -58,7 +58,7 @@ fn planned(world: &World) -> GarbageCollection {
 }
 
 fn destroyed(world: &World) -> usize {
-    world.done.iter().filter(|done| matches!(done, Operation::Purge { .. })).count()
+    world.done.iter().filter(|done| matches!(done, Operation::Guest { change: GuestChange::Purge { .. }, .. })).count()
 }
 
 fn policy(world: &mut World, purge: &str) {
@@ -102,7 +102,7 @@ fn login_of_removed_guest_enabled_by_hand_is_disabled_again() {
     record.login = Login::Enabled;
     world.directory_cache.set_guest(&record.address.clone(), Some(record.clone()));
     let steps: Vec<_> = planned(&world).steps.into_iter().map(|step| step.operation).collect();
-    assert_eq!(steps, [Operation::DisableLogin { guest: record.id.clone() }]);
+    assert_eq!(steps, [Operation::Guest { id: record.id.clone(), change: GuestChange::DisableLogin }]);
     // An adopted user is not disabled.
     record.mark.as_mut().unwrap().origin = guestlist::directory::Origin::Adopted;
     world.directory_cache.set_guest(&record.address.clone(), Some(record));

@@ -97,7 +97,12 @@ fn disabled_adopted_user_is_granted_nothing_until_enabled() {
     switched(&mut world, false);
     world.settle();
     assert_eq!(world.access(), [] as [String; 0]);
-    let gave = |done: &guestlist::directory::Operation| matches!(done, guestlist::directory::Operation::Grant { .. });
+    let gave = |done: &guestlist::directory::Operation| {
+        matches!(
+            done,
+            guestlist::directory::Operation::Guest { change: guestlist::directory::GuestChange::Grant { .. }, .. }
+        )
+    };
     assert!(!world.done.iter().any(gave), "it would only be refused, again and again");
     switched(&mut world, true);
     world.settle();

@@ -1,6 +1,6 @@
 //! A tool copied a user with all attributes: only the original counts as the guest.
 
-use guestlist::directory::{DirectoryReader as _, Operation, Origin};
+use guestlist::directory::{DirectoryReader as _, GuestChange, Operation, Origin};
 use guestlist::domain::{Email, MfaMethod, ShareRole};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -111,13 +111,15 @@ fn copy_of_guest_is_distinguished_and_outlives_the_guest() {
             assert!(directory.user(&dave).await.unwrap().is_some(), "he is the workspace's");
         }
         subject.done(&give("bob", vec![grant("tiktok", ShareRole::Collaborator)]), 50).await;
-        subject.done(&Operation::DisableLogin { guest: guest("bob") }, 60).await;
-        subject.done(&Operation::Deactivate { guest: guest("bob") }, 70).await;
+        subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::DisableLogin }, 60).await;
+        subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }, 70).await;
         assert_eq!(people.user(&bob()).await["enabled"], false);
         let before = people.user(&dave).await;
         assert_eq!((&before["enabled"], &before["attributes"]["guestlist.id"][0]), (&json!(true), &json!("g-bob")));
         // The guest is purged, and no copy counts as the guest.
-        subject.done(&Operation::Purge { guest: guest("bob"), since: at(70), at_most: 9 }, 80).await;
+        subject
+            .done(&Operation::Guest { id: guest("bob"), change: GuestChange::Purge { since: at(70), at_most: 9 } }, 80)
+            .await;
         assert_eq!(people.user(&bob()).await, Value::Null);
         let after = people.user(&dave).await;
         assert_eq!((&after["enabled"], &after["attributes"]), (&json!(true), &Value::Null));

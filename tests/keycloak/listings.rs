@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use guestlist::directory::{AccountRecord, Error, Import, Operation};
+use guestlist::directory::{AccountRecord, Error, Import, Operation, PartnerChange};
 use guestlist::domain::{MfaMethod, ShareRole};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -147,7 +147,7 @@ fn absence_is_not_concluded_while_realm_hides_our_attributes() {
         let (subject, people) = subject("hidden");
         let subject = subject.furnish().await.with_manager().await;
         let forget = Operation::ForgetShare { share_uid: grant("instagram", ShareRole::Manager).share_uid };
-        let deactivate = Operation::DeactivatePartner { partner: acme() };
+        let deactivate = Operation::Partner { id: acme(), change: PartnerChange::Deactivate };
         let profile = people.admin("GET", "/users/profile", None).await;
         let mut hidden = profile.clone();
         let ours = |one: &Value| one["name"].as_str().unwrap().starts_with("guestlist.");

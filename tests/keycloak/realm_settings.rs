@@ -1,6 +1,6 @@
 //! Every combination of the realm settings that affect writes of users, and every kind of write in each.
 
-use guestlist::directory::{Error, Login, Operation, Origin};
+use guestlist::directory::{Error, GuestChange, Login, NewGuest, Operation, Origin};
 use guestlist::domain::{Email, MfaMethod, ShareRole};
 use serde_json::{Value, json};
 
@@ -91,26 +91,33 @@ impl Realm {
         let name = format!("g{}", self.guests);
         let address = email(&format!("{name}@acme.example"));
         let id = crate::support::contract::guest(&name);
-        let give = || Operation::Grant {
-            guest: id.clone(),
-            grants: vec![grant("instagram", ShareRole::Manager), grant("tiktok", ShareRole::Collaborator)],
+        let give = || Operation::Guest {
+            id: id.clone(),
+            change: GuestChange::Grant {
+                grants: vec![grant("instagram", ShareRole::Manager), grant("tiktok", ShareRole::Collaborator)],
+            },
         };
         self.done(&admit(&address, at(10_000)), 10, case).await;
         assert!(self.people.accept(&address, seen(20)).unwrap(), "{case}");
         assert!(self.people.enroll(&address, MfaMethod::TOTP, seen(30)).unwrap(), "{case}");
         self.done(&give(), 40, case).await;
-        self.done(&Operation::Revoke { guest: id.clone(), accounts: vec!["tiktok".to_owned()] }, 50, case).await;
+        self.done(
+            &Operation::Guest { id: id.clone(), change: GuestChange::Revoke { accounts: vec!["tiktok".to_owned()] } },
+            50,
+            case,
+        )
+        .await;
         assert_eq!(
             self.user(&address).await["attributes"]["guestlist.accounts"],
             json!(["instagram:manager"]),
             "{case}"
         );
         self.done(&Self::described(&name, "Bob Example"), 56, case).await;
-        self.done(&Operation::DisableLogin { guest: id.clone() }, 60, case).await;
+        self.done(&Operation::Guest { id: id.clone(), change: GuestChange::DisableLogin }, 60, case).await;
         assert_eq!(self.user(&address).await["enabled"], false, "{case}");
-        self.done(&Operation::EnableLogin { guest: id.clone() }, 70, case).await;
+        self.done(&Operation::Guest { id: id.clone(), change: GuestChange::EnableLogin }, 70, case).await;
         assert_eq!(self.user(&address).await["enabled"], true, "{case}");
-        self.done(&Operation::Deactivate { guest: id.clone() }, 80, case).await;
+        self.done(&Operation::Guest { id: id.clone(), change: GuestChange::Deactivate }, 80, case).await;
         let left = self.user(&address).await;
         assert_eq!(
             (&left["enabled"], &left["attributes"]["guestlist.accounts"]),
@@ -124,13 +131,15 @@ impl Realm {
     }
 
     fn described(name: &str, display_name: &str) -> Operation {
-        Operation::UpdateGuest {
-            guest: crate::support::contract::guest(name),
-            mark: mark(name, &format!("u-{name}")),
-            partner: acme(),
-            partner_name: "acme".to_owned(),
-            display_name: display_name.to_owned(),
-            allowed: guestlist::domain::all_methods(),
+        Operation::Guest {
+            id: crate::support::contract::guest(name),
+            change: GuestChange::Update {
+                mark: mark(name, &format!("u-{name}")),
+                partner: acme(),
+                partner_name: "acme".to_owned(),
+                display_name: display_name.to_owned(),
+                allowed: guestlist::domain::all_methods(),
+            },
         }
     }
 
@@ -146,11 +155,16 @@ impl Realm {
         let name = format!("c{}", self.guests);
         let address = email(&format!("{name}@acme.example"));
         let mut adopt = admit(&address, at(10_000));
-        if let Operation::InviteGuest { mark, .. } = &mut adopt {
+        if let Operation::Guest { change: GuestChange::Invite(NewGuest { mark, .. }), .. } = &mut adopt {
             mark.origin = Origin::Adopted;
         }
         self.done(&adopt, 110, case).await;
-        self.done(&Operation::RemoveAdopted { guest: crate::support::contract::guest(&name) }, 120, case).await;
+        self.done(
+            &Operation::Guest { id: crate::support::contract::guest(&name), change: GuestChange::RemoveAdopted },
+            120,
+            case,
+        )
+        .await;
         assert_eq!(self.user(&address).await["attributes"], Value::Null, "{case}");
     }
 }
@@ -211,21 +225,27 @@ fn access_is_revoked_though_a_validator_refuses_the_name() {
         realm.done(&admit(&bob, at(10_000)), 10, "").await;
         realm.people.accept(&bob, seen(20)).unwrap();
         realm.people.enroll(&bob, MfaMethod::TOTP, seen(30)).unwrap();
-        let give = Operation::Grant { guest: id(), grants: vec![grant("instagram", ShareRole::Manager)] };
+        let give = Operation::Guest {
+            id: id(),
+            change: GuestChange::Grant { grants: vec![grant("instagram", ShareRole::Manager)] },
+        };
         realm.done(&give, 40, "").await;
         let strict = json!({"validations": {"length": {"min": 4, "max": 255}}, "required": {"roles": ["admin"]}});
         let lettered = json!({"validations": {"pattern": {"pattern": "^[A-Z].*$", "error-message": "a capital first"}},
                               "required": null});
         let profile = declared(&declared(&realm.profile, "firstName", &strict), "lastName", &lettered);
         realm.declare(profile).await;
-        let more = Operation::Grant { guest: id(), grants: vec![grant("tiktok", ShareRole::Manager)] };
+        let more = Operation::Guest {
+            id: id(),
+            change: GuestChange::Grant { grants: vec![grant("tiktok", ShareRole::Manager)] },
+        };
         let Err(Error::Refused { message }) = realm.subject.run(&more, 45).await else { panic!("it is taken") };
         assert!(message.contains("firstName") && message.contains("Validations"), "{message}");
-        realm.done(&Operation::DisableLogin { guest: id() }, 50, "").await;
+        realm.done(&Operation::Guest { id: id(), change: GuestChange::DisableLogin }, 50, "").await;
         let user = realm.user(&bob).await;
         assert_eq!((&user["enabled"], &user["attributes"]["guestlist.accounts"]), (&json!(false), &Value::Null));
-        realm.done(&Operation::EnableLogin { guest: id() }, 60, "").await;
-        realm.done(&Operation::Deactivate { guest: id() }, 70, "").await;
+        realm.done(&Operation::Guest { id: id(), change: GuestChange::EnableLogin }, 60, "").await;
+        realm.done(&Operation::Guest { id: id(), change: GuestChange::Deactivate }, 70, "").await;
         assert_eq!(realm.user(&bob).await["enabled"], false);
     });
 }

@@ -9,7 +9,7 @@ use crate::support::contract::{acme, bob, ensure_partner, give, grant, guest, ma
 use assert_cmd::Command;
 use futures::executor::block_on;
 use guestlist::directory::sqlite::{Inline, OpenMode, Store};
-use guestlist::directory::{DirectoryWriter, Epoch, Operation};
+use guestlist::directory::{DirectoryWriter, Epoch, GuestChange, NewGuest, Operation};
 use guestlist::domain::{GuestRole, ShareRole};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -99,16 +99,18 @@ impl Desk {
 
     /// Invites Bob to acme; the invitation expires after this many seconds.
     fn invite(&self, seconds: i64) {
-        let admit = Operation::InviteGuest {
-            guest: guest("bob"),
-            mark: mark("bob-of-acme", "u-bob"),
-            partner: acme(),
-            partner_name: "acme".to_owned(),
-            address: bob(),
-            display_name: "Bob Example".to_owned(),
-            role: GuestRole::GuestAdmin,
-            allowed: guestlist::domain::all_methods(),
-            expires_at: Timestamp::now() + SignedDuration::from_secs(seconds),
+        let admit = Operation::Guest {
+            id: guest("bob"),
+            change: GuestChange::Invite(NewGuest {
+                mark: mark("bob-of-acme", "u-bob"),
+                partner: acme(),
+                partner_name: "acme".to_owned(),
+                address: bob(),
+                display_name: "Bob Example".to_owned(),
+                role: GuestRole::GuestAdmin,
+                allowed: guestlist::domain::all_methods(),
+                expires_at: Timestamp::now() + SignedDuration::from_secs(seconds),
+            }),
         };
         self.operator(&[ensure_partner(), admit]);
     }
@@ -354,8 +356,8 @@ fn expired_revoked_or_suspended_invitation_cannot_be_accepted() {
     assert!(err.contains("guestlist.dev/resend-invitation"), "{err}");
     let expires_at = Timestamp::now() + SignedDuration::from_hours(1);
     desk.operator(&[
-        Operation::ResendInvitation { guest: guest("bob"), expires_at },
-        Operation::DisableLogin { guest: guest("bob") },
+        Operation::Guest { id: guest("bob"), change: GuestChange::ResendInvitation { expires_at } },
+        Operation::Guest { id: guest("bob"), change: GuestChange::DisableLogin },
     ]);
     assert_eq!(state(&desk.shown()), "Suspended");
     desk.refuses(
@@ -363,14 +365,14 @@ fn expired_revoked_or_suspended_invitation_cannot_be_accepted() {
         "bob@acme.example is suspended or expired; the invitation cannot be followed now",
     );
     desk.operator(&[
-        Operation::EnableLogin { guest: guest("bob") },
-        Operation::RevokeInvitation { guest: guest("bob") },
+        Operation::Guest { id: guest("bob"), change: GuestChange::EnableLogin },
+        Operation::Guest { id: guest("bob"), change: GuestChange::RevokeInvitation },
     ]);
     desk.refuses(
         &["accept", "bob@acme.example"],
         "the invitation of bob@acme.example was revoked; there is nothing to accept",
     );
-    desk.operator(&[Operation::Deactivate { guest: guest("bob") }]);
+    desk.operator(&[Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }]);
     desk.refuses(&["accept", "bob@acme.example"], "bob@acme.example was a guest; the membership is gone");
 }
 
@@ -411,7 +413,7 @@ fn show_prints_everything_for_programs() {
     // The directory withholds the access itself, without any reconcile.
     desk.says(&["reset-mfa", "bob@acme.example"], "MFA of bob@acme.example was reset");
     assert_eq!(desk.shown()["guests"][0]["grants"], grants(false));
-    desk.operator(&[Operation::Deactivate { guest: guest("bob") }]);
+    desk.operator(&[Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }]);
     let mut shown = desk.shown();
     let since = shown["deactivated"][0]["since"].take();
     since.as_str().unwrap().parse::<Timestamp>().unwrap();
@@ -422,7 +424,7 @@ fn show_prints_everything_for_programs() {
     desk.invite(3_600);
     desk.says(&["accept", "bob@acme.example"], "bob@acme.example joined");
     desk.says(&["enroll-mfa", "bob@acme.example"], "bob@acme.example turned TOTP on");
-    desk.operator(&[Operation::Deactivate { guest: guest("bob") }]);
+    desk.operator(&[Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }]);
     desk.invite(3_600);
     assert_eq!(desk.shown()["guests"][0]["mfa"], json!([]));
     desk.says(&["accept", "bob@acme.example"], "bob@acme.example joined");

@@ -11,7 +11,9 @@ use futures::executor::block_on;
 use futures::{FutureExt, poll};
 use guestlist::directory::import::EntryOutcome;
 use guestlist::directory::sqlite::{Directory, Inline, OpenMode, ReadOnly, Store};
-use guestlist::directory::{Changed, Cursor, DirectoryReader, DirectoryWriter, Epoch, Error, Operation, Owner};
+use guestlist::directory::{
+    Changed, Cursor, DirectoryReader, DirectoryWriter, Epoch, Error, GuestChange, Operation, Owner,
+};
 use rusqlite::Connection;
 
 fn refusal(file: &Path, access: OpenMode) -> String {
@@ -209,14 +211,15 @@ fn bytes(file: &Path) -> Vec<Vec<u8>> {
 fn at_rest_not_a_byte_of_the_file_changes() {
     let (_folder, file) = folder();
     let (directory, epoch) = furnished(&file);
-    let withhold = Operation::Revoke { guest: guest("bob"), accounts: vec!["instagram".to_owned()] };
+    let withhold =
+        Operation::Guest { id: guest("bob"), change: GuestChange::Revoke { accounts: vec!["instagram".to_owned()] } };
     let done = [
         ensure_partner(),
         admit(&bob(), at(100)),
-        Operation::EnableLogin { guest: guest("bob") },
-        Operation::Promote { guest: guest("bob") },
+        Operation::Guest { id: guest("bob"), change: GuestChange::EnableLogin },
+        Operation::Guest { id: guest("bob"), change: GuestChange::Promote },
         withhold,
-        Operation::Deactivate { guest: guest("nobody") },
+        Operation::Guest { id: guest("nobody"), change: GuestChange::Deactivate },
     ];
     block_on(async {
         directory.execute(&done[1], None, at(1), epoch).await.unwrap();
@@ -293,8 +296,10 @@ fn a_store_does_thousands_of_operations_a_second() {
     block_on(async {
         directory.execute(&ensure_partner(), None, at(0), Epoch(0)).await.unwrap();
         directory.execute(&admit(&bob(), at(100)), None, at(0), Epoch(0)).await.unwrap();
-        let (off, on) =
-            (Operation::DisableLogin { guest: guest("bob") }, Operation::EnableLogin { guest: guest("bob") });
+        let (off, on) = (
+            Operation::Guest { id: guest("bob"), change: GuestChange::DisableLogin },
+            Operation::Guest { id: guest("bob"), change: GuestChange::EnableLogin },
+        );
         let began = Instant::now();
         for _ in 0..5_000 {
             directory.execute(&off, None, at(1), Epoch(0)).await.unwrap();

@@ -9,7 +9,9 @@ use crate::support::contract::file::{folder, furnished};
 use crate::support::contract::{acme, admit, at, bob, ensure_partner, give, grant, guest};
 use futures::executor::block_on;
 use guestlist::directory::sqlite::{Directory, OpenMode, Store};
-use guestlist::directory::{Cursor, DirectoryReader, DirectoryWriter, Grant, MfaRecord, Operation};
+use guestlist::directory::{
+    Cursor, DirectoryReader, DirectoryWriter, Grant, GuestChange, MfaRecord, Operation, PartnerChange,
+};
 use guestlist::domain::{GuestRole, MfaMethod, ShareRole};
 use rusqlite::Connection;
 
@@ -32,8 +34,11 @@ fn a_process_that_writes_until_it_is_killed() {
             }
             let round = [
                 admit(&bob(), at(n + 1_000)),
-                Operation::ResendInvitation { guest: guest("bob"), expires_at: at(n + 2_000) },
-                Operation::Promote { guest: guest("bob") },
+                Operation::Guest {
+                    id: guest("bob"),
+                    change: GuestChange::ResendInvitation { expires_at: at(n + 2_000) },
+                },
+                Operation::Guest { id: guest("bob"), change: GuestChange::Promote },
             ];
             for operation in &round {
                 drop(directory.execute(operation, None, at(n), epoch).await);
@@ -43,9 +48,9 @@ fn a_process_that_writes_until_it_is_killed() {
             let round = [
                 give("bob", vec![grant("instagram", ShareRole::Manager)]),
                 give("bob", vec![grant("tiktok", ShareRole::Collaborator)]),
-                Operation::Demote { guest: guest("bob") },
-                Operation::Deactivate { guest: guest("bob") },
-                Operation::DeactivatePartner { partner: acme() },
+                Operation::Guest { id: guest("bob"), change: GuestChange::Demote },
+                Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate },
+                Operation::Partner { id: acme(), change: PartnerChange::Deactivate },
                 ensure_partner(),
             ];
             for operation in &round {

@@ -10,7 +10,7 @@ use crate::support::contract::file::{folder, import};
 use crate::support::contract::{admit, alice, at, email, ensure_partner, give, grant, guest, us, user};
 use futures::executor::block_on;
 use guestlist::directory::sqlite::{Inline, OpenMode, Store};
-use guestlist::directory::{DirectoryReader, DirectoryWriter, Epoch, Error, Import, Operation, Snapshot};
+use guestlist::directory::{DirectoryReader, DirectoryWriter, Epoch, Error, GuestChange, Import, Operation, Snapshot};
 use guestlist::domain::{MfaMethod, ShareRole};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
@@ -58,10 +58,12 @@ impl World {
         let (address, id) = (email(&format!("guest{who}@acme.example")), format!("guest{who}"));
         let what = self.random.below(14);
         let operation = match what {
-            0 => Operation::Deactivate { guest: guest(&id) },
+            0 => Operation::Guest { id: guest(&id), change: GuestChange::Deactivate },
             1 | 2 => give(&id, vec![grant("tiktok", ShareRole::Collaborator)]),
-            3 => Operation::Revoke { guest: guest(&id), accounts: vec!["tiktok".to_owned()] },
-            4 => Operation::Demote { guest: guest(&id) },
+            3 => {
+                Operation::Guest { id: guest(&id), change: GuestChange::Revoke { accounts: vec!["tiktok".to_owned()] } }
+            }
+            4 => Operation::Guest { id: guest(&id), change: GuestChange::Demote },
             5..=8 => admit(&address, at(n + 100_000)),
             _ => {
                 let mut store = self.directory.0.lock().unwrap();

@@ -2,7 +2,7 @@
 //! directory.
 
 use guestlist::directory::apply::{AppliedRecord, ApplyContext, PreconditionFailed, apply};
-use guestlist::directory::{Applied, DirectoryWriter, Error, GuestId, GuestRecord, Operation, Revision};
+use guestlist::directory::{Applied, DirectoryWriter, Error, GuestChange, GuestId, GuestRecord, Operation, Revision};
 use jiff::Timestamp;
 
 /// The record that the pure function computes.
@@ -27,7 +27,9 @@ async fn record(directory: &dyn DirectoryWriter, id: &GuestId) -> Option<GuestRe
 
 fn named_accounts(operation: &Operation) -> Vec<String> {
     match operation {
-        Operation::Grant { grants, .. } => grants.iter().map(|grant| grant.account.clone()).collect(),
+        Operation::Guest { change: GuestChange::Grant { grants }, .. } => {
+            grants.iter().map(|grant| grant.account.clone()).collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -39,13 +41,13 @@ pub async fn expected(
     basis: Option<Revision>,
     at: Timestamp,
 ) -> Option<Expected> {
-    let guest = operation.guest()?.clone();
-    if matches!(operation, Operation::InviteGuest { .. } | Operation::Purge { .. }) {
+    let Operation::Guest { id: guest, change } = operation else { return None };
+    if matches!(change, GuestChange::Invite(_) | GuestChange::Purge { .. }) {
         return None;
     }
-    let before = record(directory, &guest).await?;
+    let before = record(directory, guest).await?;
     // A separate record of the share keeps its account and partner.
-    if let Operation::Grant { grants, .. } = operation {
+    if let Operation::Guest { change: GuestChange::Grant { grants }, .. } = operation {
         let shares = directory.shares(None).await.unwrap().items;
         let other = |uid: &str, account: &str| {
             shares.iter().any(|it| it.uid == uid && (it.account != account || it.partner_name != before.partner_name))
@@ -61,7 +63,7 @@ pub async fn expected(
         }
     }
     let partner_is_live = match operation {
-        Operation::UpdateGuest { partner, .. } => {
+        Operation::Guest { change: GuestChange::Update { partner, .. }, .. } => {
             directory.partner(partner).await.unwrap().is_some_and(|partner| partner.deactivated_at.is_none())
         }
         _ => true,
@@ -69,8 +71,8 @@ pub async fn expected(
     let owner = directory.owner().await.unwrap();
     let mut after = before.clone();
     let context = ApplyContext { at, owner: owner.as_ref(), accounts: &accounts, partner_is_live };
-    let outcome = apply(&mut after, operation, &context);
-    Some(Expected { guest, basis, before, after, outcome })
+    let outcome = apply(&mut after, change, &context);
+    Some(Expected { guest: guest.clone(), basis, before, after, outcome })
 }
 
 /// Asserts, after the operation was executed, that both backends have the same record.

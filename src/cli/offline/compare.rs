@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::escape::plain;
 use super::guest_access::GuestAccess;
 use super::later::{condition, conditions};
-use super::render::seconds;
 use crate::directory::Grant;
 use crate::domain::Email;
+use crate::domain::time::seconds;
 use crate::plan::State;
 use crate::plan::later::{LaterGrant, Precondition};
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::escape::plain;
-use super::render::seconds;
+use crate::domain::time::seconds;
 use crate::plan::later::{LaterGrant, Precondition};
 
 /// One later grant as a sentence.

@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::session::CompletedStep;
@@ -11,10 +10,11 @@ use super::unmanaged::UnmanagedGuest;
 use crate::api::ConditionType;
 use crate::cache::{Kind, ObjectRef};
 use crate::cli::check::Places;
-use crate::directory::{AccessChange, Grant, GuestId, GuestRecord, Operation, PartnerId};
+use crate::directory::{
+    AccessChange, GuestChange, GuestId, GuestRecord, NewGuest, Operation, PartnerChange, PartnerId,
+};
 use crate::domain::{Email, Reason, ShareRole, printable, printable_lines};
 use crate::engine::Load;
-use crate::executor::metrics::operation_name;
 use crate::validation::{ReasonGroup, entry};
 
 /// An object that does not match its spec yet.
@@ -29,61 +29,6 @@ pub struct Unready {
     pub reason: String,
     /// The problem and its fix.
     pub message: String,
-}
-
-/// An operation as a sentence without its cause. The sentence names no guest.
-fn sentence(operation: &Operation) -> String {
-    let accounts = |grants: &[Grant]| {
-        let one = |grant: &Grant| {
-            let until = grant.until.map_or_else(String::new, |until| format!(" until {}", seconds(until)));
-            format!("{} as {}{until}", grant.account, grant.role.as_str())
-        };
-        grants.iter().map(one).collect::<Vec<_>>().join(", ")
-    };
-    match operation {
-        Operation::Revoke { accounts, .. } => format!("revoke {}", accounts.join(", ")),
-        Operation::Reduce { grants, .. } => format!("reduce to {}", accounts(grants)),
-        Operation::Demote { .. } => "record the role GuestUser".to_owned(),
-        Operation::RevokeInvitation { .. } => "revoke the invitation".to_owned(),
-        Operation::DisableLogin { .. } => "turn the login off and end sessions".to_owned(),
-        Operation::ResetMfa { enrolled_before, .. } => {
-            format!("remove MFA enrolled before {} and end sessions", seconds(*enrolled_before))
-        }
-        Operation::Deactivate { .. } => "deactivate: login off; the record stays until it is purged".to_owned(),
-        Operation::RemoveAdopted { .. } => {
-            "unmanage: revoke all grants, end the membership and remove the ownership mark; the user stays".to_owned()
-        }
-        Operation::DeactivatePartner { .. } => "deactivate the partner: it has no guests".to_owned(),
-        Operation::ApplyPartner { display_name, host_admins, suspended, .. } => {
-            let suspended = if *suspended { ", suspended" } else { "" };
-            format!("update the partner {}{suspended}", run_by(display_name, host_admins))
-        }
-        Operation::UpdateGuest { display_name, .. } => {
-            format!("update the guest: name {display_name:?}, ownership mark, MFA methods")
-        }
-        Operation::InviteGuest { address, role, expires_at, .. } => {
-            format!("invite {address} as {}; the invitation ends {}", role.as_str(), seconds(*expires_at))
-        }
-        Operation::ResendInvitation { expires_at, .. } => {
-            format!("resend the invitation; it ends {}", seconds(*expires_at))
-        }
-        Operation::EnableLogin { .. } => "turn the login on".to_owned(),
-        Operation::Promote { .. } => "record the role GuestAdmin".to_owned(),
-        Operation::Grant { grants, .. } => format!("grant {}", accounts(grants)),
-        Operation::Unmanage { .. } => {
-            "unmanage: revoke all grants and remove the ownership mark; the user stays".to_owned()
-        }
-        Operation::Purge { since, .. } => format!("purge the record, deactivated since {}", seconds(*since)),
-        Operation::PurgePartner { since, .. } => {
-            format!("purge the partner's record, deactivated since {}", seconds(*since))
-        }
-        Operation::ForgetShare { .. } => "delete the record of the share".to_owned(),
-    }
-}
-
-fn run_by(display_name: &str, host_admins: &[Email]) -> String {
-    let admins = host_admins.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    format!("{display_name:?}, run by {admins}")
 }
 
 /// Whether an operation revokes or removes something.
@@ -120,7 +65,11 @@ impl Subjects {
         };
         let mut guests: BTreeMap<_, _> = load.guests.iter().map(|guest| (guest.id.clone(), known(guest))).collect();
         for done in operations {
-            if let Operation::InviteGuest { guest, address, mark, partner_name, .. } = &done.step.operation {
+            if let Operation::Guest {
+                id: guest,
+                change: GuestChange::Invite(NewGuest { address, mark, partner_name, .. }),
+            } = &done.step.operation
+            {
                 let partner = (mark.namespace.clone(), partner_name.clone());
                 let person = Person { address: address.clone(), partner, held: BTreeMap::new() };
                 guests.insert(guest.clone(), person);
@@ -146,36 +95,20 @@ impl Subjects {
         let one =
             |account: &str, role: Option<ShareRole>| json!({"account": account, "role": role.map(ShareRole::as_str)});
         match operation {
-            Operation::Grant { grants, .. } | Operation::Reduce { grants, .. } => {
+            Operation::Guest { change: GuestChange::Grant { grants } | GuestChange::Reduce { grants }, .. } => {
                 grants.iter().map(|grant| one(&grant.account, Some(grant.role))).collect()
             }
-            Operation::Revoke { guest, accounts } => {
-                let held = self.guests.get(guest).map(|person| &person.held);
+            Operation::Guest { id, change: GuestChange::Revoke { accounts } } => {
+                let held = self.guests.get(id).map(|person| &person.held);
                 accounts.iter().map(|account| one(account, held.and_then(|held| held.get(account)).copied())).collect()
             }
-            Operation::Demote { .. }
-            | Operation::RevokeInvitation { .. }
-            | Operation::DisableLogin { .. }
-            | Operation::ResetMfa { .. }
-            | Operation::Deactivate { .. }
-            | Operation::RemoveAdopted { .. }
-            | Operation::DeactivatePartner { .. }
-            | Operation::ApplyPartner { .. }
-            | Operation::UpdateGuest { .. }
-            | Operation::InviteGuest { .. }
-            | Operation::ResendInvitation { .. }
-            | Operation::EnableLogin { .. }
-            | Operation::Promote { .. }
-            | Operation::Unmanage { .. }
-            | Operation::Purge { .. }
-            | Operation::PurgePartner { .. }
-            | Operation::ForgetShare { .. } => Vec::new(),
+            Operation::Guest { .. } | Operation::Partner { .. } | Operation::ForgetShare { .. } => Vec::new(),
         }
     }
 
     /// Whether the operation creates a partner. A separate operation marks a new partner as suspended.
     fn is_new(&self, operation: &Operation) -> bool {
-        matches!(operation, Operation::ApplyPartner { partner, suspended: false, .. } if !self.partners.contains(partner))
+        matches!(operation, Operation::Partner { id: partner, change: PartnerChange::Apply { suspended: false, .. } } if !self.partners.contains(partner))
     }
 
     /// The change of access for display: a new partner counts as a grant.
@@ -185,17 +118,18 @@ impl Subjects {
 
     /// An operation as a sentence, and the sign of its change.
     fn sentence(&self, operation: &Operation) -> (char, String) {
-        if let Operation::ApplyPartner { display_name, host_admins, .. } = operation
+        if let Operation::Partner { change: PartnerChange::Apply { display_name, host_admins, .. }, .. } = operation
             && self.is_new(operation)
         {
-            return ('+', format!("create the partner {}", run_by(display_name, host_admins)));
+            let admins = host_admins.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            return ('+', format!("create the partner {display_name:?}, run by {admins}"));
         }
         let sign = match self.weight(operation) {
             AccessChange::Revoke | AccessChange::Remove => '-',
             AccessChange::None => '~',
             AccessChange::Grant => '+',
         };
-        (sign, sentence(operation))
+        (sign, operation.describe())
     }
 }
 
@@ -305,11 +239,6 @@ fn colour(sign: char) -> &'static str {
     }
 }
 
-/// An instant for people: whole seconds.
-pub fn seconds(time: Timestamp) -> Timestamp {
-    Timestamp::from_second(time.as_second()).unwrap_or(time)
-}
-
 /// Renders the JSON output, as in docs/plan.md.
 pub fn json(
     operations: &[CompletedStep],
@@ -323,7 +252,7 @@ pub fn json(
         let operation = &done.step.operation;
         json!({
             "object": object(&done.key),
-            "operation": operation_name(operation),
+            "operation": operation.name(),
             "access": match known.weight(operation) {
                 AccessChange::Revoke => "revoke",
                 AccessChange::None => "none",

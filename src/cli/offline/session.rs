@@ -16,7 +16,7 @@ use super::guest_access::{GuestAccess, guest_access};
 use super::object_store::InMemoryObjects;
 use super::unmanaged::{UnmanagedGuest, unmanaged_guests};
 use crate::cache::{Kind, ObjectRef};
-use crate::directory::{DirectoryWriter, Epoch, Error, Operation, Owner};
+use crate::directory::{DirectoryWriter, Epoch, Error, GuestChange, Operation, Owner};
 use crate::domain::Email;
 use crate::engine::{Engine, Failure, Input, Load, Task, TaskOutcome};
 use crate::executor::lease_term::LeaseTerm;
@@ -137,7 +137,10 @@ impl ApplySession {
             for step in steps.into_iter().take(outcome.effects.len()) {
                 since = clock.now();
                 swept = false;
-                if matches!(step.operation, Operation::InviteGuest { .. } | Operation::ResendInvitation { .. }) {
+                if matches!(
+                    step.operation,
+                    Operation::Guest { change: GuestChange::Invite(_) | GuestChange::ResendInvitation { .. }, .. }
+                ) {
                     words.unsent.remove(&key);
                 }
                 words.refused.remove(&key);

@@ -9,7 +9,9 @@ use rusqlite::{Connection, params};
 use super::rows::{methods_text, put_grant, recent_text, stamp};
 use super::schema::fault;
 use super::{Error, OpenMode, Store, simulated_guest};
-use crate::directory::{GuestRecord, Login, MfaRecord, Operation, Origin, Owner, PartnerRecord, Snapshot};
+use crate::directory::{
+    GuestChange, GuestRecord, Login, MfaRecord, NewGuest, Operation, Origin, Owner, PartnerRecord, Snapshot,
+};
 use crate::domain::Email;
 
 impl Store {
@@ -66,7 +68,7 @@ impl Beside {
     /// Applies an operation: an admission drops the copied facts, because the invited address is then the current
     /// one.
     pub fn take_in(&mut self, operation: &Operation) {
-        if let Operation::InviteGuest { address, .. } = operation {
+        if let Operation::Guest { change: GuestChange::Invite(NewGuest { address, .. }), .. } = operation {
             self.0.remove(address);
         }
     }

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, params};
 
 use super::super::apply::{self, PreconditionFailed};
-use super::super::{Error, GuestRecord, Operation, Origin, Owner, OwnershipMark, Revision, SentMail};
+use super::super::{Error, GuestId, GuestRecord, NewGuest, Origin, Owner, OwnershipMark, Revision, SentMail};
 use super::rows::{self, methods_text, stamp};
 use super::write::{Write, WriteOutcome};
 
@@ -46,21 +46,13 @@ impl Write<'_> {
         self.tx.query_row(sql, [partner], |row| row.get(0)).map_err(|error| self.failed(&error))
     }
 
-    pub(super) fn admit(&self, operation: &Operation, basis: Option<Revision>) -> Result<WriteOutcome, Error> {
-        let Operation::InviteGuest {
-            guest,
-            mark,
-            partner,
-            partner_name,
-            address,
-            display_name,
-            role,
-            allowed,
-            expires_at,
-        } = operation
-        else {
-            return Ok(WriteOutcome::Nothing);
-        };
+    pub(super) fn invite(
+        &self,
+        guest: &GuestId,
+        new: &NewGuest,
+        basis: Option<Revision>,
+    ) -> Result<WriteOutcome, Error> {
+        let NewGuest { mark, partner, partner_name, address, display_name, role, allowed, expires_at } = new;
         self.ours(mark)?;
         let one = |tail, value| rows::one_guest(self.tx, tail, value).map_err(|error| self.failed(&error));
         let existing = one("WHERE address = ?1", address.as_str())?;
@@ -135,7 +127,7 @@ impl Write<'_> {
         self.done("guest", address.as_str())
     }
 
-    pub(super) fn ensure_partner(
+    pub(super) fn apply_partner(
         &self,
         id: &str,
         mark: &OwnershipMark,

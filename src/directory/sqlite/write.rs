@@ -4,7 +4,10 @@ use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::super::apply::{AppliedRecord, ApplyContext, apply};
-use super::super::{Applied, Epoch, Error, Grant, GrantRecord, GuestId, GuestRecord, MfaRecord, Operation, Revision};
+use super::super::{
+    AccessChange, Applied, Epoch, Error, Grant, GrantRecord, GuestChange, GuestId, GuestRecord, MfaRecord, Operation,
+    PartnerChange, Revision,
+};
 use super::retention;
 use super::rows::{self, changed};
 use super::schema::fault;
@@ -53,14 +56,15 @@ fn effect(connection: &Connection, operation: &Operation) -> rusqlite::Result<Ap
         effect.guest = rows::one_guest(connection, "WHERE id = ?1", &id.0)?;
         effect.gone = effect.guest.is_none().then(|| id.clone());
     }
-    if let Operation::ApplyPartner { partner, .. }
-    | Operation::DeactivatePartner { partner }
-    | Operation::PurgePartner { partner, .. } = operation
+    if let Operation::Partner {
+        id: partner,
+        change: PartnerChange::Apply { .. } | PartnerChange::Deactivate | PartnerChange::Purge { .. },
+    } = operation
     {
         effect.partner = rows::partners(connection, "WHERE id = ?1", &[&partner.0])?.into_iter().next();
         effect.partner_gone = effect.partner.is_none().then(|| partner.clone());
     }
-    if let Operation::Purge { .. } = operation {
+    if let Operation::Guest { change: GuestChange::Purge { .. }, .. } = operation {
         effect.destroyed = Some(retention::purged(connection)?);
     }
     if let Operation::ForgetShare { share_uid } = operation {
@@ -69,28 +73,12 @@ fn effect(connection: &Connection, operation: &Operation) -> rusqlite::Result<Ap
     Ok(effect)
 }
 
-/// A description of the operation for errors: the records it concerns, and nothing secret.
+/// A description of the operation for errors: the record it concerns, and nothing secret.
 fn describe(operation: &Operation) -> String {
     match operation {
-        Operation::Revoke { guest, accounts } => format!("revoke {} of guest {}", accounts.join(", "), guest.0),
-        Operation::Reduce { guest, .. } => format!("reduce the grants of guest {}", guest.0),
-        Operation::Demote { guest } => format!("demote guest {}", guest.0),
-        Operation::RevokeInvitation { guest } => format!("revoke the invitation of guest {}", guest.0),
-        Operation::DisableLogin { guest } => format!("turn off the login of guest {}", guest.0),
-        Operation::ResetMfa { guest, .. } => format!("reset the MFA of guest {}", guest.0),
-        Operation::Deactivate { guest } => format!("deactivate guest {}", guest.0),
-        Operation::RemoveAdopted { guest } | Operation::Unmanage { guest } => format!("unmanage guest {}", guest.0),
-        Operation::Purge { guest, .. } => format!("purge the record of guest {}", guest.0),
-        Operation::DeactivatePartner { partner } => format!("deactivate partner {}", partner.0),
-        Operation::PurgePartner { partner, .. } => format!("purge the record of partner {}", partner.0),
-        Operation::ForgetShare { share_uid } => format!("forget share {share_uid}"),
-        Operation::ApplyPartner { mark, .. } => format!("apply partner {}/{}", mark.namespace, mark.name),
-        Operation::UpdateGuest { mark, .. } => format!("update guest {}/{}", mark.namespace, mark.name),
-        Operation::InviteGuest { address, .. } => format!("invite {address}"),
-        Operation::ResendInvitation { guest, .. } => format!("resend the invitation of guest {}", guest.0),
-        Operation::EnableLogin { guest } => format!("turn on the login of guest {}", guest.0),
-        Operation::Promote { guest } => format!("promote guest {}", guest.0),
-        Operation::Grant { guest, .. } => format!("grant accounts to guest {}", guest.0),
+        Operation::Guest { id, .. } => format!("{} (guest {})", operation.describe(), id.0),
+        Operation::Partner { id, .. } => format!("{} (partner {})", operation.describe(), id.0),
+        Operation::ForgetShare { share_uid } => format!("{} {share_uid}", operation.describe()),
     }
 }
 
@@ -111,59 +99,45 @@ impl Write<'_> {
 
     fn run(&self, operation: &Operation, basis: Option<Revision>) -> Result<WriteOutcome, Error> {
         match operation {
-            Operation::ApplyPartner { partner, mark, display_name, host_admins, suspended } => {
+            Operation::Guest { id, change: GuestChange::Invite(new) } => self.invite(id, new, basis),
+            Operation::Guest { id, change } => self.change_guest(id, change, basis),
+            Operation::Partner { id, change: PartnerChange::Apply { mark, display_name, host_admins, suspended } } => {
                 let admins: Vec<_> = host_admins.iter().map(ToString::to_string).collect();
-                self.ensure_partner(&partner.0, mark, display_name, &admins.join(" "), *suspended)
+                self.apply_partner(&id.0, mark, display_name, &admins.join(" "), *suspended)
             }
-            Operation::DeactivatePartner { partner } => self.deactivate_partner(&partner.0),
-            Operation::PurgePartner { partner, since } => self.purge_partner(&partner.0, *since),
+            Operation::Partner { id, change: PartnerChange::Deactivate } => self.deactivate_partner(&id.0),
+            Operation::Partner { id, change: PartnerChange::Purge { since } } => self.purge_partner(&id.0, *since),
             Operation::ForgetShare { share_uid } => self.forget_share(share_uid),
-            Operation::InviteGuest { .. } => self.admit(operation, basis),
-            Operation::Revoke { guest, .. }
-            | Operation::Reduce { guest, .. }
-            | Operation::Demote { guest }
-            | Operation::RevokeInvitation { guest }
-            | Operation::DisableLogin { guest }
-            | Operation::ResetMfa { guest, .. }
-            | Operation::Deactivate { guest }
-            | Operation::RemoveAdopted { guest }
-            | Operation::Unmanage { guest }
-            | Operation::Purge { guest, .. }
-            | Operation::UpdateGuest { guest, .. }
-            | Operation::ResendInvitation { guest, .. }
-            | Operation::EnableLogin { guest }
-            | Operation::Promote { guest }
-            | Operation::Grant { guest, .. } => self.about_guest(guest, operation, basis),
         }
     }
 
-    fn about_guest(&self, id: &GuestId, operation: &Operation, basis: Option<Revision>) -> Result<WriteOutcome, Error> {
+    fn change_guest(&self, id: &GuestId, change: &GuestChange, basis: Option<Revision>) -> Result<WriteOutcome, Error> {
         let record = rows::one_guest(self.tx, "WHERE id = ?1", &id.0).map_err(|error| self.failed(&error))?;
         let Some(record) = record else {
             // A guest without a record has no access to revoke.
-            return match operation.access_change() {
-                super::super::AccessChange::Revoke | super::super::AccessChange::Remove => Ok(WriteOutcome::Nothing),
-                super::super::AccessChange::None | super::super::AccessChange::Grant => Err(self.stale()),
+            return match change.access_change() {
+                AccessChange::Revoke | AccessChange::Remove => Ok(WriteOutcome::Nothing),
+                AccessChange::None | AccessChange::Grant => Err(self.stale()),
             };
         };
         if basis.is_some_and(|basis| basis != record.revision) {
             return Err(self.stale());
         }
-        if let Operation::Purge { since, at_most, .. } = operation {
+        if let GuestChange::Purge { since, at_most } = change {
             return self.purge(&record, *since, *at_most);
         }
         let owner = self.owner()?;
-        let accounts = self.live_accounts(operation)?;
-        let partner_is_live = match operation {
-            Operation::UpdateGuest { partner, .. } => self.is_live_partner(&partner.0)?,
+        let accounts = self.live_accounts(change)?;
+        let partner_is_live = match change {
+            GuestChange::Update { partner, .. } => self.is_live_partner(&partner.0)?,
             _ => true,
         };
         let context = ApplyContext { at: self.at, owner: owner.as_ref(), accounts: &accounts, partner_is_live };
         let mut after = record.clone();
-        match apply(&mut after, operation, &context).map_err(|refused| self.refusal(refused, &record))? {
+        match apply(&mut after, change, &context).map_err(|refused| self.refusal(refused, &record))? {
             AppliedRecord::Same => Ok(WriteOutcome::Nothing),
             AppliedRecord::Changed => {
-                if let Operation::Grant { grants, .. } = operation {
+                if let GuestChange::Grant { grants } = change {
                     for grant in grants {
                         self.remember_share(&record, grant)?;
                     }
@@ -179,8 +153,8 @@ impl Write<'_> {
     }
 
     /// The accounts that an operation grants, that exist and are not deleted.
-    fn live_accounts(&self, operation: &Operation) -> Result<Vec<String>, Error> {
-        let Operation::Grant { grants, .. } = operation else { return Ok(Vec::new()) };
+    fn live_accounts(&self, change: &GuestChange) -> Result<Vec<String>, Error> {
+        let GuestChange::Grant { grants } = change else { return Ok(Vec::new()) };
         let mut live = Vec::new();
         for Grant { account, .. } in grants {
             let known = rows::accounts(self.tx, "WHERE name = ?1", &[account]).map_err(|error| self.failed(&error))?;

@@ -6,8 +6,8 @@ use super::super::{AvailableFacts, Inputs, NO_INVITATIONS, PruneScope, plan};
 use crate::cache::{Object, ObjectCache, ObjectRef};
 use crate::directory::apply::{AppliedRecord, ApplyContext, apply};
 use crate::directory::{
-    AccountRecord, DirectoryCache, GuestRecord, InvitationRecord, Login, MfaRecord, Operation, Owner, PartnerId,
-    PartnerRecord, Revision, UserRecord,
+    AccountRecord, DirectoryCache, GuestChange, GuestId, GuestRecord, Login, MfaRecord, NewGuest, Operation, Owner,
+    PartnerChange, PartnerId, PartnerRecord, UserRecord,
 };
 use crate::domain::{Email, MfaMethod};
 use crate::util::small_map::SmallMap;
@@ -170,7 +170,10 @@ impl<'a> Supposition<'a> {
 
     fn perform(&mut self, operation: &Operation) -> bool {
         match operation {
-            Operation::ApplyPartner { partner, mark, display_name, host_admins, suspended } => {
+            Operation::Partner {
+                id: partner,
+                change: PartnerChange::Apply { mark, display_name, host_admins, suspended },
+            } => {
                 let record = PartnerRecord {
                     id: partner.clone(),
                     mark: mark.clone(),
@@ -187,75 +190,50 @@ impl<'a> Supposition<'a> {
                 self.undo.push(Undo::Partner(partner.clone(), old.map(Box::new)));
                 true
             }
-            Operation::InviteGuest { address, .. } => {
-                let old = self.directory_cache.guest(address).cloned();
-                self.admitted(operation, old).is_some_and(|record| self.set_guest(record))
+            Operation::Guest { id, change: GuestChange::Invite(new) } => {
+                let record = self.admitted(id, new);
+                self.set_guest(record)
             }
-            Operation::ResendInvitation { guest, .. }
-            | Operation::EnableLogin { guest }
-            | Operation::UpdateGuest { guest, .. }
-            | Operation::Demote { guest }
-            | Operation::Promote { guest } => {
-                let Some(mut record) = self.directory_cache.guest_by_id(guest).cloned() else { return false };
+            Operation::Guest {
+                id,
+                change:
+                    change @ (GuestChange::ResendInvitation { .. }
+                    | GuestChange::EnableLogin
+                    | GuestChange::Update { .. }
+                    | GuestChange::Demote
+                    | GuestChange::Promote),
+            } => {
+                let Some(mut record) = self.directory_cache.guest_by_id(id).cloned() else { return false };
                 let owner = Some(self.frame.owner);
                 let context = ApplyContext { at: self.frame.now, owner, accounts: &[], partner_is_live: true };
-                apply(&mut record, operation, &context) == Ok(AppliedRecord::Changed) && self.set_guest(record)
+                apply(&mut record, change, &context) == Ok(AppliedRecord::Changed) && self.set_guest(record)
             }
-            Operation::Revoke { .. }
-            | Operation::Reduce { .. }
-            | Operation::RevokeInvitation { .. }
-            | Operation::DisableLogin { .. }
-            | Operation::ResetMfa { .. }
-            | Operation::Deactivate { .. }
-            | Operation::RemoveAdopted { .. }
-            | Operation::Unmanage { .. }
-            | Operation::Purge { .. }
-            | Operation::PurgePartner { .. }
-            | Operation::ForgetShare { .. }
-            | Operation::DeactivatePartner { .. }
-            | Operation::Grant { .. } => false,
+            Operation::Guest {
+                change:
+                    GuestChange::Revoke { .. }
+                    | GuestChange::Reduce { .. }
+                    | GuestChange::RevokeInvitation
+                    | GuestChange::DisableLogin
+                    | GuestChange::ResetMfa { .. }
+                    | GuestChange::Deactivate
+                    | GuestChange::RemoveAdopted
+                    | GuestChange::Unmanage
+                    | GuestChange::Purge { .. }
+                    | GuestChange::Grant { .. },
+                ..
+            }
+            | Operation::Partner { change: PartnerChange::Deactivate | PartnerChange::Purge { .. }, .. }
+            | Operation::ForgetShare { .. } => false,
         }
     }
 
     /// The record after an admission. A record of an earlier membership keeps its MFA.
-    fn admitted(&self, operation: &Operation, old: Option<GuestRecord>) -> Option<GuestRecord> {
-        let Operation::InviteGuest {
-            guest,
-            mark,
-            partner,
-            partner_name,
-            address,
-            display_name,
-            role,
-            allowed,
-            expires_at,
-        } = operation
-        else {
-            return None;
-        };
-        let now = self.frame.now;
-        Some(GuestRecord {
-            id: guest.clone(),
-            revision: Revision(0),
-            mark: Some(mark.clone()),
-            address: address.clone(),
-            email: address.clone(),
-            partner: partner.clone(),
-            partner_name: partner_name.clone(),
-            display_name: display_name.clone(),
-            role: *role,
-            invitation: Some(InvitationRecord { sent_at: now, expires_at: *expires_at }),
-            admitted_at: now,
-            last_mail_at: None,
-            recent_mails: Vec::new(),
-            joined_at: None,
-            login: Login::Enabled,
-            mfa: old.map_or_else(|| MfaRecord::Known(SmallMap::default()), |old| old.mfa),
-            mfa_lost_at: None,
-            allowed: allowed.clone(),
-            grants: SmallMap::default(),
-            deactivated_at: None,
-        })
+    fn admitted(&self, id: &GuestId, new: &NewGuest) -> GuestRecord {
+        let record = new.record(id, self.frame.now);
+        match self.directory_cache.guest(&new.address) {
+            Some(old) => GuestRecord { mfa: old.mfa.clone(), ..record },
+            None => record,
+        }
     }
 
     /// Replaces a record. A supposed mail does not count towards the mail interval.

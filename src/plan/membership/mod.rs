@@ -15,7 +15,7 @@ use super::ownership::{Ownership, annotation, is_being_deleted, is_paused, uid};
 use super::{Event, Finalizer, Inputs, Plan, Status, Step};
 use crate::api;
 use crate::cache::{CacheEntry, Membership};
-use crate::directory::{AccessChange, GuestRecord, Operation, Origin};
+use crate::directory::{AccessChange, GuestChange, GuestRecord, Operation, Origin};
 use crate::domain::Reason;
 use status::status;
 use steps::{admit, is_in_order, keep_and_give, take};
@@ -146,15 +146,26 @@ pub fn end(record: &GuestRecord) -> Vec<Step> {
     };
     if !record.grants.is_empty() {
         let accounts = record.grants.keys().cloned().collect();
-        push(Operation::Revoke { guest: guest.clone(), accounts }, "the membership is being deleted");
+        push(
+            Operation::Guest { id: guest.clone(), change: GuestChange::Revoke { accounts } },
+            "the membership is being deleted",
+        );
     }
     if record.invitation.is_some() {
-        push(Operation::RevokeInvitation { guest: guest.clone() }, "the membership is being deleted");
+        push(
+            Operation::Guest { id: guest.clone(), change: GuestChange::RevokeInvitation },
+            "the membership is being deleted",
+        );
     }
     match record.mark.as_ref().map(|mark| mark.origin) {
-        Some(Origin::Created) => push(Operation::Deactivate { guest }, "the membership is being deleted"),
+        Some(Origin::Created) => {
+            push(Operation::Guest { id: guest, change: GuestChange::Deactivate }, "the membership is being deleted")
+        }
         Some(Origin::Adopted) => {
-            push(Operation::RemoveAdopted { guest }, "the membership is being deleted, and the user was adopted");
+            push(
+                Operation::Guest { id: guest, change: GuestChange::RemoveAdopted },
+                "the membership is being deleted, and the user was adopted",
+            );
         }
         None => {}
     }
@@ -182,8 +193,10 @@ fn notices(member: &EvaluatedMembership<'_>, steps: &[Step]) -> Vec<Event> {
     let mut notices: Vec<Event> =
         member.violations.first().map(|first| Event::refused(first.reason)).into_iter().collect();
     let find = |wanted: fn(&Operation) -> bool| steps.iter().find(|step| wanted(&step.operation));
-    let taken = find(|operation| matches!(operation, Operation::Revoke { .. } | Operation::ResetMfa { .. }));
-    let shut = find(|operation| matches!(operation, Operation::DisableLogin { .. }));
+    let taken = find(|operation| {
+        matches!(operation, Operation::Guest { change: GuestChange::Revoke { .. } | GuestChange::ResetMfa { .. }, .. })
+    });
+    let shut = find(|operation| matches!(operation, Operation::Guest { change: GuestChange::DisableLogin, .. }));
     notices.extend(match (taken, shut) {
         (Some(taken), _) => Some(Event::withheld(taken.reason)),
         (None, Some(shut)) => Some(Event { reason: shut.reason, ..Event::SHUT }),

@@ -15,7 +15,8 @@ use super::Shared;
 use crate::api;
 use crate::cache::Membership;
 use crate::directory::{
-    Grant, GrantRecord, GuestId, GuestRecord, Login, MfaRecord, Operation, Origin, OwnershipMark, PartnerId,
+    Grant, GrantRecord, GuestChange, GuestId, GuestRecord, Login, MfaRecord, NewGuest, Operation, Origin,
+    OwnershipMark, PartnerId,
 };
 use crate::domain::{Email, GuestRole, Methods, Reason};
 use crate::validation::{ReasonGroup, entry};
@@ -113,27 +114,44 @@ pub fn take(
     }
     for (reason, accounts) in withhold {
         let because = format!("{}: {}", accounts.join(", "), because(reason));
-        steps.push(Step { operation: Operation::Revoke { guest: guest.clone(), accounts }, reason, message: because });
+        steps.push(Step {
+            operation: Operation::Guest { id: guest.clone(), change: GuestChange::Revoke { accounts } },
+            reason,
+            message: because,
+        });
     }
     let mut push =
         |operation, reason, because: &str| steps.push(Step { operation, reason, message: because.to_owned() });
     if !lower.is_empty() {
-        let operation = Operation::Reduce { guest: guest.clone(), grants: lower };
+        let operation = Operation::Guest { id: guest.clone(), change: GuestChange::Reduce { grants: lower } };
         push(operation, Reason::Reconciled, "the shares grant less than before");
     }
     if record.role == GuestRole::GuestAdmin && member.entry.reading.terms.role == GuestRole::GuestUser {
-        push(Operation::Demote { guest: guest.clone() }, Reason::Reconciled, "spec.role says GuestUser");
+        push(
+            Operation::Guest { id: guest.clone(), change: GuestChange::Demote },
+            Reason::Reconciled,
+            "spec.role says GuestUser",
+        );
     }
     if record.invitation.is_some() && matches!(member.gate, Decision::Deny(_)) && revokes(member) {
         let reason = member.violations.first().map_or(member.state.reason(), |violation| violation.reason);
-        push(Operation::RevokeInvitation { guest: guest.clone() }, reason, "the membership breaks a rule or ends");
+        push(
+            Operation::Guest { id: guest.clone(), change: GuestChange::RevokeInvitation },
+            reason,
+            "the membership breaks a rule or ends",
+        );
     }
     let off = member.suspended || member.expired;
     if record.login.is_enabled() && off && member.origin == Origin::Created {
-        push(Operation::DisableLogin { guest: guest.clone() }, member.state.reason(), "suspended or expired");
+        push(
+            Operation::Guest { id: guest.clone(), change: GuestChange::DisableLogin },
+            member.state.reason(),
+            "suspended or expired",
+        );
     }
     if let Some(before) = reset_asked(inputs, member.entry, record) {
-        let operation = Operation::ResetMfa { guest: guest.clone(), enrolled_before: before };
+        let operation =
+            Operation::Guest { id: guest.clone(), change: GuestChange::ResetMfa { enrolled_before: before } };
         push(operation, Reason::MfaNotEnrolled, "the annotation guestlist.dev/reset-mfa asks for it");
     }
 }
@@ -143,8 +161,10 @@ fn left(record: &GuestRecord, steps: &[Step]) -> Vec<Grant> {
     let mut left: Vec<Grant> = record.grants.values().map(|held| held.grant.clone()).collect();
     for step in steps {
         match &step.operation {
-            Operation::Revoke { accounts, .. } => left.retain(|held| !accounts.contains(&held.account)),
-            Operation::Reduce { grants, .. } => {
+            Operation::Guest { change: GuestChange::Revoke { accounts }, .. } => {
+                left.retain(|held| !accounts.contains(&held.account))
+            }
+            Operation::Guest { change: GuestChange::Reduce { grants }, .. } => {
                 left.retain(|held| grants.iter().all(|less| less.account != held.account));
                 left.extend(grants.iter().cloned());
             }
@@ -215,13 +235,15 @@ pub fn keep_and_give(
         || record.partner_name != terms.partner
         || record.allowed != allowed
     {
-        let operation = Operation::UpdateGuest {
-            guest: guest.clone(),
-            mark,
-            partner: home,
-            partner_name: terms.partner.clone(),
-            display_name: described,
-            allowed,
+        let operation = Operation::Guest {
+            id: guest.clone(),
+            change: GuestChange::Update {
+                mark,
+                partner: home,
+                partner_name: terms.partner.clone(),
+                display_name: described,
+                allowed,
+            },
         };
         push(operation, Reason::Reconciled, "the record follows the object".to_owned());
     }
@@ -231,7 +253,7 @@ pub fn keep_and_give(
     let off = member.suspended || member.expired;
     if record.login == Login::DisabledByGuestlist && !off && member.origin == Origin::Created {
         push(
-            Operation::EnableLogin { guest: guest.clone() },
+            Operation::Guest { id: guest.clone(), change: GuestChange::EnableLogin },
             member.state.reason(),
             "no longer suspended or expired".to_owned(),
         );
@@ -239,13 +261,17 @@ pub fn keep_and_give(
     if !off && !member.disabled_by_other && member.wait.is_none() && mail_due(inputs, member.entry, record) {
         let expires_at = invitation_end(inputs, partner);
         push(
-            Operation::ResendInvitation { guest: guest.clone(), expires_at },
+            Operation::Guest { id: guest.clone(), change: GuestChange::ResendInvitation { expires_at } },
             Reason::Invited,
             "the invitation is due again".to_owned(),
         );
     }
     if record.role == GuestRole::GuestUser && terms.role == GuestRole::GuestAdmin {
-        push(Operation::Promote { guest: guest.clone() }, Reason::Reconciled, "spec.role says GuestAdmin".to_owned());
+        push(
+            Operation::Guest { id: guest.clone(), change: GuestChange::Promote },
+            Reason::Reconciled,
+            "spec.role says GuestAdmin".to_owned(),
+        );
     }
     let give: Vec<Grant> = wanted(inputs, partner, member, record, shares)
         .into_values()
@@ -256,7 +282,11 @@ pub fn keep_and_give(
     if !give.is_empty() {
         let names: Vec<_> = give.iter().map(|grant| format!("{} as {}", grant.account, grant.role)).collect();
         let because = format!("shared and MFA is on: {}", names.join(", "));
-        push(Operation::Grant { guest: guest.clone(), grants: give }, Reason::Active, because);
+        push(
+            Operation::Guest { id: guest.clone(), change: GuestChange::Grant { grants: give } },
+            Reason::Active,
+            because,
+        );
     }
 }
 
@@ -275,8 +305,8 @@ pub fn admit(
     let terms = &member.entry.reading.terms;
     let home = partner.record.filter(|record| record.deactivated_at.is_none());
     let (true, Some(home), Some(address)) = (is_in_order(member), home, &terms.email) else { return };
-    let operation = Operation::InviteGuest {
-        guest: match member.claim {
+    let operation = Operation::Guest {
+        id: match member.claim {
             Ownership::Reactivatable(record) => record.id.clone(),
             Ownership::Owned(_)
             | Ownership::Inheritable(_)
@@ -284,14 +314,16 @@ pub fn admit(
             | Ownership::Unmanaged
             | Ownership::Absent => guest_id(member.entry, address),
         },
-        mark: mark(inputs, member),
-        partner: PartnerId(home.id.0.clone()),
-        partner_name: terms.partner.clone(),
-        address: address.clone(),
-        display_name: described(member),
-        role: terms.role,
-        allowed: member.allowed.clone(),
-        expires_at: invitation_end(inputs, partner),
+        change: GuestChange::Invite(NewGuest {
+            mark: mark(inputs, member),
+            partner: PartnerId(home.id.0.clone()),
+            partner_name: terms.partner.clone(),
+            address: address.clone(),
+            display_name: described(member),
+            role: terms.role,
+            allowed: member.allowed.clone(),
+            expires_at: invitation_end(inputs, partner),
+        }),
     };
     let by = terms.invited_by.as_ref().map(ToString::to_string).unwrap_or_default();
     steps.push(Step { operation, reason: Reason::Invited, message: format!("invited by {by}") });

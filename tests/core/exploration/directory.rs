@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use guestlist::directory::{
-    AccessChange, Grant, GrantRecord, GuestRecord, InvitationRecord, Login, MfaRecord, Operation, Origin, Revision,
-    Snapshot,
+    AccessChange, Grant, GrantRecord, GuestChange, GuestId, GuestRecord, InvitationRecord, Login, MfaRecord, NewGuest,
+    Operation, Origin, PartnerChange, Revision, Snapshot,
 };
 use guestlist::domain::{Email, GuestRole, Methods, ShareRole};
 use jiff::Timestamp;
@@ -31,8 +31,11 @@ pub fn execute(
 ) -> Result<(), Refused> {
     let all = &mut double.all;
     match operation {
-        Operation::InviteGuest { .. } => return admit(double, operation, basis, now),
-        Operation::ApplyPartner { partner, mark, display_name, host_admins, suspended } => {
+        Operation::Guest { id, change: GuestChange::Invite(new) } => return admit(double, id, new, basis, now),
+        Operation::Partner {
+            id: partner,
+            change: PartnerChange::Apply { mark, display_name, host_admins, suspended },
+        } => {
             let record = guestlist::directory::PartnerRecord {
                 id: partner.clone(),
                 mark: mark.clone(),
@@ -44,7 +47,7 @@ pub fn execute(
             all.partners.retain(|known| known.id != *partner);
             all.partners.push(record);
         }
-        Operation::DeactivatePartner { partner } => {
+        Operation::Partner { id: partner, change: PartnerChange::Deactivate } => {
             if all.guests.iter().any(|guest| guest.is_live() && guest.partner == *partner) {
                 return Err(Refused);
             }
@@ -53,7 +56,7 @@ pub fn execute(
                 record.suspended = false;
             }
         }
-        Operation::PurgePartner { partner, since } => {
+        Operation::Partner { id: partner, change: PartnerChange::Purge { since } } => {
             let Some(place) = all.partners.iter().position(|known| known.id == *partner) else { return Ok(()) };
             let inhabited = all.guests.iter().any(|guest| guest.partner == *partner);
             if inhabited || all.partners[place].deactivated_at != Some(*since) {
@@ -65,30 +68,16 @@ pub fn execute(
             let held = |guest: &GuestRecord| guest.grants.values().any(|held| held.grant.share_uid == *share_uid);
             return if all.guests.iter().any(held) { Err(Refused) } else { Ok(()) };
         }
-        Operation::Revoke { guest, .. }
-        | Operation::Reduce { guest, .. }
-        | Operation::Demote { guest }
-        | Operation::RevokeInvitation { guest }
-        | Operation::DisableLogin { guest }
-        | Operation::ResetMfa { guest, .. }
-        | Operation::Deactivate { guest }
-        | Operation::RemoveAdopted { guest }
-        | Operation::Unmanage { guest }
-        | Operation::Purge { guest, .. }
-        | Operation::UpdateGuest { guest, .. }
-        | Operation::ResendInvitation { guest, .. }
-        | Operation::EnableLogin { guest }
-        | Operation::Promote { guest }
-        | Operation::Grant { guest, .. } => {
+        Operation::Guest { id: guest, change: wanted } => {
             let Some(place) = all.guests.iter().position(|known| known.id == *guest) else {
-                let takes = matches!(operation.access_change(), AccessChange::Revoke | AccessChange::Remove);
+                let takes = matches!(wanted.access_change(), AccessChange::Revoke | AccessChange::Remove);
                 return if takes { Ok(()) } else { Err(Refused) };
             };
             let record = &all.guests[place];
             if basis.is_some_and(|basis| basis != record.revision) {
                 return Err(Refused);
             }
-            let changed = change(all, record, operation, now)?;
+            let changed = change(all, record, wanted, now)?;
             let revision = Revision(record.revision.0 + 1);
             match changed {
                 None => {
@@ -109,55 +98,55 @@ pub fn execute(
 fn change(
     all: &Snapshot,
     record: &GuestRecord,
-    operation: &Operation,
+    change: &GuestChange,
     now: Timestamp,
 ) -> Result<Option<GuestRecord>, Refused> {
     let mut new = record.clone();
     let made = record.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
     let needs = |fine: bool| if fine { Ok(()) } else { Err(Refused) };
     let live = record.deactivated_at.is_none();
-    match operation {
-        Operation::Revoke { accounts, .. } => new.grants.retain(|account, _| !accounts.contains(account)),
-        Operation::Reduce { grants, .. } => {
+    match change {
+        GuestChange::Revoke { accounts } => new.grants.retain(|account, _| !accounts.contains(account)),
+        GuestChange::Reduce { grants } => {
             for grant in grants {
                 let Some(held) = new.grants.get_mut(&grant.account) else { continue };
                 needs(is_less(grant, &held.grant))?;
                 held.grant = grant.clone();
             }
         }
-        Operation::Demote { .. } => {
+        GuestChange::Demote => {
             new.role = GuestRole::GuestUser;
             new.grants.values_mut().for_each(|held| held.grant.role = ShareRole::Collaborator);
         }
-        Operation::Promote { .. } => {
+        GuestChange::Promote => {
             needs(live)?;
             new.role = GuestRole::GuestAdmin;
         }
-        Operation::RevokeInvitation { .. } => new.invitation = None,
-        Operation::DisableLogin { .. } => {
+        GuestChange::RevokeInvitation => new.invitation = None,
+        GuestChange::DisableLogin => {
             needs(made)?;
             new.login = disabled(record);
         }
-        Operation::EnableLogin { .. } => {
+        GuestChange::EnableLogin => {
             needs(live && made && record.login != Login::DisabledByOther)?;
             new.login = Login::Enabled;
         }
-        Operation::Deactivate { .. } => {
+        GuestChange::Deactivate => {
             needs(made)?;
             new.grants.clear();
             new.invitation = None;
             new.login = disabled(record);
             new.deactivated_at.get_or_insert(now);
         }
-        Operation::Purge { since, .. } => {
+        GuestChange::Purge { since, .. } => {
             needs(made && record.deactivated_at == Some(*since) && record.login != Login::DisabledByOther)?;
             return Ok(None);
         }
-        Operation::RemoveAdopted { .. } => {
+        GuestChange::RemoveAdopted => {
             needs(!made)?;
             return Ok(None);
         }
-        Operation::UpdateGuest { mark, partner, partner_name, display_name, allowed, .. } => {
+        GuestChange::Update { mark, partner, partner_name, display_name, allowed, .. } => {
             needs(live)?;
             new.mark = Some(mark.clone());
             new.partner = partner.clone();
@@ -167,11 +156,11 @@ fn change(
             let same = made == (mark.origin == Origin::Created);
             needs(new == *record || (same && is_home(all, &partner.0)))?;
         }
-        Operation::ResendInvitation { expires_at, .. } => {
+        GuestChange::ResendInvitation { expires_at } => {
             needs(live && record.joined_at.is_none() && record.login != Login::DisabledByOther)?;
             new.invitation = Some(InvitationRecord { sent_at: now, expires_at: *expires_at });
         }
-        Operation::Grant { grants, .. } => {
+        GuestChange::Grant { grants } => {
             needs(live)?;
             let MfaRecord::Known(methods) = &record.mfa else { return Err(Refused) };
             let enrolled: Methods = methods.keys().copied().collect();
@@ -185,12 +174,8 @@ fn change(
             }
         }
         // The plans of the exploration contain none of these.
-        Operation::ResetMfa { .. } | Operation::Unmanage { .. } => return Err(Refused),
-        Operation::InviteGuest { .. }
-        | Operation::ApplyPartner { .. }
-        | Operation::DeactivatePartner { .. }
-        | Operation::PurgePartner { .. }
-        | Operation::ForgetShare { .. } => {}
+        GuestChange::ResetMfa { .. } | GuestChange::Unmanage => return Err(Refused),
+        GuestChange::Invite(_) => {}
     }
     Ok(Some(new))
 }
@@ -213,13 +198,15 @@ fn is_home(all: &Snapshot, partner: &str) -> bool {
     all.partners.iter().any(|known| known.id.0 == partner && known.deactivated_at.is_none())
 }
 
-fn admit(double: &mut Double, operation: &Operation, basis: Option<Revision>, now: Timestamp) -> Result<(), Refused> {
+fn admit(
+    double: &mut Double,
+    guest: &GuestId,
+    new: &NewGuest,
+    basis: Option<Revision>,
+    now: Timestamp,
+) -> Result<(), Refused> {
     let all = &mut double.all;
-    let Operation::InviteGuest { guest, mark, partner, partner_name, address, display_name, role, allowed, expires_at } =
-        operation
-    else {
-        return Err(Refused);
-    };
+    let NewGuest { mark, partner, partner_name, address, display_name, role, allowed, expires_at } = new;
     let place = all.guests.iter().position(|known| known.address == *address);
     if let Some(known) = place.map(|place| &all.guests[place]) {
         if known.is_live() {

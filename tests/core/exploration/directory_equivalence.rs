@@ -5,7 +5,9 @@ use std::path::Path;
 
 use futures::executor::block_on;
 use guestlist::directory::sqlite::{Inline, OpenMode, Store};
-use guestlist::directory::{DirectoryWriter, Epoch, Import, Operation, Owner, PartnerId, Revision};
+use guestlist::directory::{
+    DirectoryWriter, Epoch, GuestChange, Import, NewGuest, Operation, Owner, PartnerChange, PartnerId, Revision,
+};
 use guestlist::domain::{Email, GuestRole, MfaMethod};
 use jiff::Timestamp;
 
@@ -44,7 +46,7 @@ impl Embedded {
             embedded.bring(setup, who, &state.directory.guests[who]);
         }
         for which in (0..PARTNERS).filter(|which| partners[*which].0 == Record::Deactivated) {
-            embedded.run(&Operation::DeactivatePartner { partner: partner_id(which) });
+            embedded.run(&Operation::Partner { id: partner_id(which), change: PartnerChange::Deactivate });
         }
         (compact(&embedded.double(), &state.directory) == observable(state.directory)).then_some(embedded)
     }
@@ -60,9 +62,9 @@ impl Embedded {
             self.enrol(who, guest.mfa);
             let guest = id.clone();
             self.run(&if setup.adopted[who] {
-                Operation::RemoveAdopted { guest }
+                Operation::Guest { id: guest, change: GuestChange::RemoveAdopted }
             } else {
-                Operation::Deactivate { guest }
+                Operation::Guest { id: guest, change: GuestChange::Deactivate }
             });
         }
         if guest.record == Record::None {
@@ -74,13 +76,13 @@ impl Embedded {
             self.enrol(who, Mfa::Both);
             let held = guest.grants.iter().enumerate();
             let grants = held.filter_map(|(what, held)| Some(grant(what, (*held)?))).collect();
-            self.run(&Operation::Grant { guest: id.clone(), grants });
+            self.run(&Operation::Guest { id: id.clone(), change: GuestChange::Grant { grants } });
             self.inline.0.lock().unwrap().reset_mfa(address, long_ago()).unwrap();
             self.enrol(who, guest.mfa);
         }
         let steps = [
-            (!guest.invited, Operation::RevokeInvitation { guest: id.clone() }),
-            (!guest.login, Operation::DisableLogin { guest: id.clone() }),
+            (!guest.invited, Operation::Guest { id: id.clone(), change: GuestChange::RevokeInvitation }),
+            (!guest.login, Operation::Guest { id: id.clone(), change: GuestChange::DisableLogin }),
         ];
         for (_, operation) in steps.iter().filter(|(so, _)| *so) {
             self.run(operation);
@@ -89,7 +91,7 @@ impl Embedded {
             self.inline.0.lock().unwrap().set_login(address, false).unwrap();
         }
         if guest.record == Record::Deactivated {
-            self.run(&Operation::Deactivate { guest: id });
+            self.run(&Operation::Guest { id, change: GuestChange::Deactivate });
         }
     }
 
@@ -143,27 +145,31 @@ fn observable(mut directory: Directory) -> Directory {
 }
 
 fn ensure(which: usize, mine: bool, suspended: bool) -> Operation {
-    Operation::ApplyPartner {
-        partner: partner_id(which),
-        mark: mark(PARTNER[which], mine, false),
-        display_name: PARTNER[which].to_owned(),
-        host_admins: Vec::new(),
-        suspended,
+    Operation::Partner {
+        id: partner_id(which),
+        change: PartnerChange::Apply {
+            mark: mark(PARTNER[which], mine, false),
+            display_name: PARTNER[which].to_owned(),
+            host_admins: Vec::new(),
+            suspended,
+        },
     }
 }
 
 fn admit(setup: &Setup, who: usize, guest: &Guest) -> Operation {
     let home = setup.partner_of_guest[who];
-    Operation::InviteGuest {
-        guest: guest_id(who),
-        mark: mark(MEMBER[who], guest.mine, guest.adopted),
-        partner: partner_id(home),
-        partner_name: PARTNER[home].to_owned(),
-        address: address(who).clone(),
-        display_name: address(who).to_string(),
-        role: if guest.admin { GuestRole::GuestAdmin } else { GuestRole::GuestUser },
-        allowed: methods(guest.allowed),
-        expires_at: "2027-06-01T00:00:00Z".parse().unwrap(),
+    Operation::Guest {
+        id: guest_id(who),
+        change: GuestChange::Invite(NewGuest {
+            mark: mark(MEMBER[who], guest.mine, guest.adopted),
+            partner: partner_id(home),
+            partner_name: PARTNER[home].to_owned(),
+            address: address(who).clone(),
+            display_name: address(who).to_string(),
+            role: if guest.admin { GuestRole::GuestAdmin } else { GuestRole::GuestUser },
+            allowed: methods(guest.allowed),
+            expires_at: "2027-06-01T00:00:00Z".parse().unwrap(),
+        }),
     }
 }
 
@@ -176,61 +182,93 @@ fn operations(setup: &Setup, who: usize, now: Timestamp) -> Vec<Operation> {
     let give = |what, held| vec![grant(what, held)];
     let member = |admin, mine| Guest { mine, adopted, admin, ..Guest::default() };
     let other_origin = Guest { adopted: !adopted, ..member(false, false) };
-    let describe = |adopted, allowed| Operation::UpdateGuest {
-        guest: guest(),
-        mark: mark(MEMBER[who], true, adopted),
-        partner: home.clone(),
-        partner_name: PARTNER[setup.partner_of_guest[who]].to_owned(),
-        display_name: address(who).to_string(),
-        allowed: methods(allowed),
+    let describe = |adopted, allowed| Operation::Guest {
+        id: guest(),
+        change: GuestChange::Update {
+            mark: mark(MEMBER[who], true, adopted),
+            partner: home.clone(),
+            partner_name: PARTNER[setup.partner_of_guest[who]].to_owned(),
+            display_name: address(who).to_string(),
+            allowed: methods(allowed),
+        },
     };
     let mut all = vec![
-        Operation::Grant { guest: guest(), grants: give(0, Held { asked: Methods::WebAuthn, ..held(false) }) },
-        Operation::Reduce { guest: guest(), grants: give(0, Held { ends: true, ..held(false) }) },
-        Operation::Reduce { guest: guest(), grants: give(0, Held { allowed: Methods::Totp, ..held(false) }) },
+        Operation::Guest {
+            id: guest(),
+            change: GuestChange::Grant { grants: give(0, Held { asked: Methods::WebAuthn, ..held(false) }) },
+        },
+        Operation::Guest {
+            id: guest(),
+            change: GuestChange::Reduce { grants: give(0, Held { ends: true, ..held(false) }) },
+        },
+        Operation::Guest {
+            id: guest(),
+            change: GuestChange::Reduce { grants: give(0, Held { allowed: Methods::Totp, ..held(false) }) },
+        },
         describe(adopted, Methods::Totp),
-        Operation::Grant { guest: guest(), grants: give(0, Held { ends: true, ..held(false) }) },
-        Operation::Reduce { guest: guest(), grants: give(0, Held { asked: Methods::Totp, ends: true, ..held(false) }) },
-        Operation::Grant { guest: guest(), grants: give(1, Held { allowed: Methods::WebAuthn, ..held(false) }) },
-        Operation::Reduce { guest: guest(), grants: give(1, Held { allowed: Methods::WebAuthn, ..held(false) }) },
+        Operation::Guest {
+            id: guest(),
+            change: GuestChange::Grant { grants: give(0, Held { ends: true, ..held(false) }) },
+        },
+        Operation::Guest {
+            id: guest(),
+            change: GuestChange::Reduce { grants: give(0, Held { asked: Methods::Totp, ends: true, ..held(false) }) },
+        },
+        Operation::Guest {
+            id: guest(),
+            change: GuestChange::Grant { grants: give(1, Held { allowed: Methods::WebAuthn, ..held(false) }) },
+        },
+        Operation::Guest {
+            id: guest(),
+            change: GuestChange::Reduce { grants: give(1, Held { allowed: Methods::WebAuthn, ..held(false) }) },
+        },
         describe(!adopted, Methods::Any),
         describe(adopted, Methods::WebAuthn),
-        Operation::Demote { guest: guest() },
-        Operation::Grant { guest: guest(), grants: give(0, held(true)) },
-        Operation::Grant { guest: guest(), grants: give(1, held(false)) },
-        Operation::Reduce { guest: guest(), grants: give(0, held(false)) },
-        Operation::Reduce { guest: guest(), grants: give(1, held(true)) },
-        Operation::Promote { guest: guest() },
-        Operation::Grant { guest: guest(), grants: give(1, held(true)) },
-        Operation::DisableLogin { guest: guest() },
-        Operation::Grant { guest: guest(), grants: give(0, held(true)) },
-        Operation::EnableLogin { guest: guest() },
-        Operation::RevokeInvitation { guest: guest() },
-        Operation::ResendInvitation { guest: guest(), expires_at: "2027-02-01T00:00:00Z".parse().unwrap() },
+        Operation::Guest { id: guest(), change: GuestChange::Demote },
+        Operation::Guest { id: guest(), change: GuestChange::Grant { grants: give(0, held(true)) } },
+        Operation::Guest { id: guest(), change: GuestChange::Grant { grants: give(1, held(false)) } },
+        Operation::Guest { id: guest(), change: GuestChange::Reduce { grants: give(0, held(false)) } },
+        Operation::Guest { id: guest(), change: GuestChange::Reduce { grants: give(1, held(true)) } },
+        Operation::Guest { id: guest(), change: GuestChange::Promote },
+        Operation::Guest { id: guest(), change: GuestChange::Grant { grants: give(1, held(true)) } },
+        Operation::Guest { id: guest(), change: GuestChange::DisableLogin },
+        Operation::Guest { id: guest(), change: GuestChange::Grant { grants: give(0, held(true)) } },
+        Operation::Guest { id: guest(), change: GuestChange::EnableLogin },
+        Operation::Guest { id: guest(), change: GuestChange::RevokeInvitation },
+        Operation::Guest {
+            id: guest(),
+            change: GuestChange::ResendInvitation { expires_at: "2027-02-01T00:00:00Z".parse().unwrap() },
+        },
         admit(setup, who, &member(true, true)),
-        Operation::DeactivatePartner { partner: home.clone() },
-        Operation::Purge { guest: guest(), since: long_ago(), at_most: 100 },
-        Operation::Deactivate { guest: guest() },
-        Operation::Promote { guest: guest() },
-        Operation::ResendInvitation { guest: guest(), expires_at: "2027-02-02T00:00:00Z".parse().unwrap() },
+        Operation::Partner { id: home.clone(), change: PartnerChange::Deactivate },
+        Operation::Guest { id: guest(), change: GuestChange::Purge { since: long_ago(), at_most: 100 } },
+        Operation::Guest { id: guest(), change: GuestChange::Deactivate },
+        Operation::Guest { id: guest(), change: GuestChange::Promote },
+        Operation::Guest {
+            id: guest(),
+            change: GuestChange::ResendInvitation { expires_at: "2027-02-02T00:00:00Z".parse().unwrap() },
+        },
         admit(setup, who, &member(false, false)),
-        Operation::RemoveAdopted { guest: guest() },
+        Operation::Guest { id: guest(), change: GuestChange::RemoveAdopted },
         admit(setup, who, &other_origin),
-        Operation::Deactivate { guest: guest() },
+        Operation::Guest { id: guest(), change: GuestChange::Deactivate },
         admit(setup, who, &other_origin),
-        Operation::DeactivatePartner { partner: home.clone() },
+        Operation::Partner { id: home.clone(), change: PartnerChange::Deactivate },
         admit(setup, who, &member(false, true)),
-        Operation::PurgePartner { partner: home.clone(), since: now },
-        Operation::Purge { guest: guest(), since: now, at_most: 100 },
-        Operation::PurgePartner { partner: home.clone(), since: now },
-        Operation::Demote { guest: guest() },
-        Operation::EnableLogin { guest: guest() },
+        Operation::Partner { id: home.clone(), change: PartnerChange::Purge { since: now } },
+        Operation::Guest { id: guest(), change: GuestChange::Purge { since: now, at_most: 100 } },
+        Operation::Partner { id: home.clone(), change: PartnerChange::Purge { since: now } },
+        Operation::Guest { id: guest(), change: GuestChange::Demote },
+        Operation::Guest { id: guest(), change: GuestChange::EnableLogin },
         ensure(setup.partner_of_guest[who], true, false),
         admit(setup, who, &member(true, true)),
     ];
     for (what, account) in ACCOUNT.iter().enumerate().take(SHARES) {
         all.push(Operation::ForgetShare { share_uid: grant(what, held(false)).share_uid });
-        all.push(Operation::Revoke { guest: guest(), accounts: vec![(*account).to_owned()] });
+        all.push(Operation::Guest {
+            id: guest(),
+            change: GuestChange::Revoke { accounts: vec![(*account).to_owned()] },
+        });
     }
     all
 }

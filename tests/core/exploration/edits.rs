@@ -1,6 +1,6 @@
 //! The edits of people, guests and administrators that lead from one state to the next.
 
-use guestlist::directory::Operation;
+use guestlist::directory::{GuestChange, Operation};
 use guestlist::domain::MfaMethod;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -83,13 +83,21 @@ fn of_guest(who: usize, old: &Guest, new: &Guest) -> Vec<Edit> {
     // An administrator of Keycloak can also change the role alone. The embedded directory then revokes the grants of Guest Admins.
     if old.admin != new.admin {
         let guest = guest();
-        let operation = if new.admin { Operation::Promote { guest } } else { Operation::Demote { guest } };
+        let operation = if new.admin {
+            Operation::Guest { id: guest, change: GuestChange::Promote }
+        } else {
+            Operation::Guest { id: guest, change: GuestChange::Demote }
+        };
         edits.push(Edit::Tamper(Box::new(operation)));
     }
     for (what, account) in ACCOUNT.iter().enumerate() {
         let operation = match (old.grants[what], new.grants[what]) {
-            (None, Some(held)) => Operation::Grant { guest: guest(), grants: vec![grant(what, held)] },
-            (Some(_), None) => Operation::Revoke { guest: guest(), accounts: vec![(*account).to_owned()] },
+            (None, Some(held)) => {
+                Operation::Guest { id: guest(), change: GuestChange::Grant { grants: vec![grant(what, held)] } }
+            }
+            (Some(_), None) => {
+                Operation::Guest { id: guest(), change: GuestChange::Revoke { accounts: vec![(*account).to_owned()] } }
+            }
             _ => continue,
         };
         edits.push(Edit::Tamper(Box::new(operation)));

@@ -1,7 +1,7 @@
 //! Planners with deliberate bugs. The exploration catches each for the right reason.
 
 use guestlist::cache::{Kind, ObjectRef};
-use guestlist::directory::{AccessChange, DirectoryCache, MfaRecord, Operation};
+use guestlist::directory::{AccessChange, DirectoryCache, GuestChange, MfaRecord, NewGuest, Operation};
 use guestlist::domain::{GuestRole, MfaMethod, Reason};
 use guestlist::plan::{Finalizer, Inputs, Plan, plan};
 
@@ -64,17 +64,17 @@ fn keeps_the_grant_of_an_excluded_one(world: Inputs<'_>, key: &ObjectRef) -> Pla
         share.is_some_and(|share| share.reading.terms.exclude.contains_key(&*key.name))
     };
     without(world, key, |operation| match operation {
-        Operation::Revoke { accounts, .. } => accounts.iter().any(excludes),
+        Operation::Guest { change: GuestChange::Revoke { accounts }, .. } => accounts.iter().any(excludes),
         _ => false,
     })
 }
 
 fn withholds_nothing(world: Inputs<'_>, key: &ObjectRef) -> Plan {
-    without(world, key, |operation| matches!(operation, Operation::Revoke { .. }))
+    without(world, key, |operation| matches!(operation, Operation::Guest { change: GuestChange::Revoke { .. }, .. }))
 }
 
 fn demotes_nobody(world: Inputs<'_>, key: &ObjectRef) -> Plan {
-    without(world, key, |operation| matches!(operation, Operation::Demote { .. }))
+    without(world, key, |operation| matches!(operation, Operation::Guest { change: GuestChange::Demote, .. }))
 }
 
 fn lets_go_before_it_has_ended_anything(world: Inputs<'_>, key: &ObjectRef) -> Plan {
@@ -91,7 +91,7 @@ fn never_puts_its_finalizer_on(world: Inputs<'_>, key: &ObjectRef) -> Plan {
 fn makes_everybody_manager(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     let mut plan = plan(world, key);
     for step in &mut plan.steps {
-        if let Operation::InviteGuest { role, .. } = &mut step.operation {
+        if let Operation::Guest { change: GuestChange::Invite(NewGuest { role, .. }), .. } = &mut step.operation {
             *role = GuestRole::GuestAdmin;
         }
     }
@@ -99,7 +99,7 @@ fn makes_everybody_manager(world: Inputs<'_>, key: &ObjectRef) -> Plan {
 }
 
 fn without_demoting(mut plan: Plan) -> Plan {
-    plan.steps.retain(|step| !matches!(step.operation, Operation::Demote { .. }));
+    plan.steps.retain(|step| !matches!(step.operation, Operation::Guest { change: GuestChange::Demote, .. }));
     plan
 }
 
@@ -109,7 +109,7 @@ fn withholds_in_every_pass(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     let record = world.observed.guests().find(|guest| guest.mark.as_ref().is_some_and(|mark| *mark.name == *key.name));
     if let Some(record) = record.filter(|_| key.kind == Kind::Membership && plan.steps.is_empty()) {
         let accounts = vec![ACCOUNT[1].to_owned()];
-        let operation = Operation::Revoke { guest: record.id.clone(), accounts };
+        let operation = Operation::Guest { id: record.id.clone(), change: GuestChange::Revoke { accounts } };
         plan.steps.push(guestlist::plan::Step { operation, reason: Reason::Reconciled, message: String::new() });
     }
     plan
@@ -121,15 +121,15 @@ fn lets_no_time_pass(world: Inputs<'_>, key: &ObjectRef) -> Plan {
 }
 
 fn releases_nobody(world: Inputs<'_>, key: &ObjectRef) -> Plan {
-    without(world, key, |operation| matches!(operation, Operation::RemoveAdopted { .. }))
+    without(world, key, |operation| matches!(operation, Operation::Guest { change: GuestChange::RemoveAdopted, .. }))
 }
 
 fn disables_no_login(world: Inputs<'_>, key: &ObjectRef) -> Plan {
-    without(world, key, |operation| matches!(operation, Operation::DisableLogin { .. }))
+    without(world, key, |operation| matches!(operation, Operation::Guest { change: GuestChange::DisableLogin, .. }))
 }
 
 fn describes_nobody(world: Inputs<'_>, key: &ObjectRef) -> Plan {
-    without(world, key, |operation| matches!(operation, Operation::UpdateGuest { .. }))
+    without(world, key, |operation| matches!(operation, Operation::Guest { change: GuestChange::Update { .. }, .. }))
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::fmt::{self, Write};
 use std::rc::Rc;
 
 use guestlist::cache::{ObjectCache, ObjectRef};
-use guestlist::directory::{DirectoryCache, Operation, Owner, Revision};
+use guestlist::directory::{DirectoryCache, GuestChange, NewGuest, Operation, Owner, Revision};
 use guestlist::plan::{AvailableFacts, Finalizer, Inputs, Plan, PruneScope, Step, gc, plan};
 use guestlist::workspace_policy::WorkspacePolicy;
 
@@ -194,7 +194,7 @@ impl<'a> Operator<'a> {
 
 /// The guest of an operation, with a record or without.
 fn about(double: &Double, operation: &Operation) -> Option<usize> {
-    if let Operation::InviteGuest { address: admitted, .. } = operation {
+    if let Operation::Guest { change: GuestChange::Invite(NewGuest { address: admitted, .. }), .. } = operation {
         return (0..GUESTS).find(|who| address(*who) == admitted);
     }
     let id = operation.guest()?;
@@ -219,8 +219,10 @@ fn words(operation: &Operation) -> String {
     let _ = write!(kind, "{operation:?}");
     let kind = kind.0;
     match operation {
-        Operation::Revoke { accounts, .. } => format!("{kind} {}", accounts.join(", ")),
-        Operation::Grant { grants, .. } | Operation::Reduce { grants, .. } => {
+        Operation::Guest { change: GuestChange::Revoke { accounts }, .. } => {
+            format!("{kind} {}", accounts.join(", "))
+        }
+        Operation::Guest { change: GuestChange::Grant { grants } | GuestChange::Reduce { grants }, .. } => {
             let grants: Vec<_> = grants.iter().map(|grant| format!("{} as {}", grant.account, grant.role)).collect();
             format!("{kind} {}", grants.join(", "))
         }

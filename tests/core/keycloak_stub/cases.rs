@@ -2,7 +2,8 @@
 
 use guestlist::directory::import::UserChanges;
 use guestlist::directory::{
-    AccountRecord, DirectoryWriter as _, Epoch, Error, GuestRecord, Import, Operation, Origin, Owner,
+    AccountRecord, DirectoryWriter as _, Epoch, Error, GuestChange, GuestRecord, Import, Operation, Origin, Owner,
+    PartnerChange,
 };
 use guestlist::domain::MfaMethod;
 use guestlist::domain::ShareRole::{Collaborator, Manager};
@@ -95,19 +96,27 @@ impl State {
     fn steps(self) -> (Option<Self>, Vec<Operation>) {
         let withhold = |accounts: &[&str]| {
             let accounts = accounts.iter().map(|&account| account.to_owned()).collect();
-            vec![Operation::Revoke { guest: guest(), accounts }]
+            vec![Operation::Guest { id: guest(), change: GuestChange::Revoke { accounts } }]
         };
         match self {
             Self::Fresh => (None, vec![]),
             Self::Ours => (Some(Self::Fresh), vec![]),
             Self::Partner => (Some(Self::Ours), vec![ensure_partner(false)]),
-            Self::PartnerGone => (Some(Self::Partner), vec![Operation::DeactivatePartner { partner: acme() }]),
+            Self::PartnerGone => {
+                (Some(Self::Partner), vec![Operation::Partner { id: acme(), change: PartnerChange::Deactivate }])
+            }
             Self::Invited => (Some(Self::Partner), vec![admit(Origin::Created)]),
-            Self::Revoked => (Some(Self::Invited), vec![Operation::RevokeInvitation { guest: guest() }]),
+            Self::Revoked => {
+                (Some(Self::Invited), vec![Operation::Guest { id: guest(), change: GuestChange::RevokeInvitation }])
+            }
             Self::Joined | Self::JoinedHalfWay => (Some(Self::Invited), vec![]),
             Self::Given => (Some(Self::Joined), vec![give(&[("instagram", Manager), ("tiktok", Collaborator)])]),
-            Self::Disabled => (Some(Self::Joined), vec![Operation::DisableLogin { guest: guest() }]),
-            Self::Deactivated => (Some(Self::Given), vec![Operation::Deactivate { guest: guest() }]),
+            Self::Disabled => {
+                (Some(Self::Joined), vec![Operation::Guest { id: guest(), change: GuestChange::DisableLogin }])
+            }
+            Self::Deactivated => {
+                (Some(Self::Given), vec![Operation::Guest { id: guest(), change: GuestChange::Deactivate }])
+            }
             Self::Withheld => (Some(Self::Given), withhold(&["instagram"])),
             Self::AllWithheld => (Some(Self::Given), withhold(&["instagram", "tiktok"])),
             Self::Workspace => (Some(Self::Partner), vec![]),
@@ -177,19 +186,23 @@ fn account(name: &str, owner: &str) -> AccountRecord {
 /// Every operation and every other change, each with the states in which it starts.
 pub fn all() -> Vec<(State, Action)> {
     let who = guest;
-    let describe = Operation::UpdateGuest {
-        guest: who(),
-        mark: mark("robert", Origin::Created),
-        partner: acme(),
-        partner_name: "acme".to_owned(),
-        display_name: "Robert Example".to_owned(),
-        allowed: [MfaMethod::TOTP].into(),
+    let describe = Operation::Guest {
+        id: who(),
+        change: GuestChange::Update {
+            mark: mark("robert", Origin::Created),
+            partner: acme(),
+            partner_name: "acme".to_owned(),
+            display_name: "Robert Example".to_owned(),
+            allowed: [MfaMethod::TOTP].into(),
+        },
     };
-    let lower = Operation::Reduce { guest: who(), grants: vec![grant("instagram", Collaborator)] };
-    let withhold = Operation::Revoke { guest: who(), accounts: vec!["instagram".to_owned()] };
-    let reset = Operation::ResetMfa { guest: who(), enrolled_before: at(50_000) };
-    let invite = Operation::ResendInvitation { guest: who(), expires_at: at(200_000) };
-    let destroy = Operation::Purge { guest: who(), since: at(0), at_most: 9 };
+    let lower =
+        Operation::Guest { id: who(), change: GuestChange::Reduce { grants: vec![grant("instagram", Collaborator)] } };
+    let withhold =
+        Operation::Guest { id: who(), change: GuestChange::Revoke { accounts: vec!["instagram".to_owned()] } };
+    let reset = Operation::Guest { id: who(), change: GuestChange::ResetMfa { enrolled_before: at(50_000) } };
+    let invite = Operation::Guest { id: who(), change: GuestChange::ResendInvitation { expires_at: at(200_000) } };
+    let destroy = Operation::Guest { id: who(), change: GuestChange::Purge { since: at(0), at_most: 9 } };
     let forget = Operation::ForgetShare { share_uid: "u-instagram".to_owned() };
     let (give_both, raise) = (give(&[("instagram", Manager), ("tiktok", Collaborator)]), give(&[("tiktok", Manager)]));
     let operations = [
@@ -197,28 +210,28 @@ pub fn all() -> Vec<(State, Action)> {
         (State::PartnerGone, ensure_partner(false)),
         (State::Partner, ensure_partner(true)),
         (State::Given, ensure_partner(true)),
-        (State::Partner, Operation::DeactivatePartner { partner: acme() }),
-        (State::PartnerGone, Operation::PurgePartner { partner: acme(), since: at(0) }),
+        (State::Partner, Operation::Partner { id: acme(), change: PartnerChange::Deactivate }),
+        (State::PartnerGone, Operation::Partner { id: acme(), change: PartnerChange::Purge { since: at(0) } }),
         (State::Partner, admit(Origin::Created)),
         (State::Deactivated, admit(Origin::Created)),
         (State::Workspace, admit(Origin::Adopted)),
         (State::Invited, invite.clone()),
         (State::JoinedHalfWay, invite.clone()),
         (State::Revoked, invite),
-        (State::Invited, Operation::RevokeInvitation { guest: who() }),
-        (State::Invited, Operation::Deactivate { guest: who() }),
-        (State::Given, Operation::Deactivate { guest: who() }),
-        (State::AllWithheld, Operation::DisableLogin { guest: who() }),
-        (State::Disabled, Operation::EnableLogin { guest: who() }),
-        (State::Given, Operation::Demote { guest: who() }),
+        (State::Invited, Operation::Guest { id: who(), change: GuestChange::RevokeInvitation }),
+        (State::Invited, Operation::Guest { id: who(), change: GuestChange::Deactivate }),
+        (State::Given, Operation::Guest { id: who(), change: GuestChange::Deactivate }),
+        (State::AllWithheld, Operation::Guest { id: who(), change: GuestChange::DisableLogin }),
+        (State::Disabled, Operation::Guest { id: who(), change: GuestChange::EnableLogin }),
+        (State::Given, Operation::Guest { id: who(), change: GuestChange::Demote }),
         (State::Given, withhold),
         (State::Given, lower),
         (State::Joined, give_both.clone()),
         (State::AdoptedJoined, give_both),
         (State::Given, raise),
         (State::Given, reset),
-        (State::AdoptedGiven, Operation::RemoveAdopted { guest: who() }),
-        (State::Given, Operation::Unmanage { guest: who() }),
+        (State::AdoptedGiven, Operation::Guest { id: who(), change: GuestChange::RemoveAdopted }),
+        (State::Given, Operation::Guest { id: who(), change: GuestChange::Unmanage }),
         (State::Deactivated, destroy),
         (State::Withheld, forget),
         (State::Given, describe),

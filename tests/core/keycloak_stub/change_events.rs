@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use guestlist::directory::{Changed, Cursor, DirectoryReader as _, DirectoryWriter as _, Error, Operation};
+use guestlist::directory::{
+    Changed, Cursor, DirectoryReader as _, DirectoryWriter as _, Error, GuestChange, Operation,
+};
 use serde_json::{Value, json};
 
 use super::Stage;
@@ -182,7 +184,7 @@ async fn realm_without_events_gives_no_hints() {
 #[tokio::test(start_paused = true)]
 async fn own_change_results_in_no_hint() {
     let (stage, cursor) = stage(State::Given.realm().await).await;
-    let demote = Operation::Demote { guest: guest() };
+    let demote = Operation::Guest { id: guest(), change: GuestChange::Demote };
     stage.directory.execute(&demote, None, at(1000), stage.epoch()).await.unwrap();
     assert_eq!(stage.directory.changes(cursor).await.unwrap().changed, BTreeSet::new());
 }

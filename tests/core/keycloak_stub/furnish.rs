@@ -1,6 +1,8 @@
 //! The initial content of realms in tests, and the operations on them.
 
-use guestlist::directory::{Grant, GuestId, Operation, Origin, Owner, OwnershipMark, PartnerId};
+use guestlist::directory::{
+    Grant, GuestChange, GuestId, NewGuest, Operation, Origin, Owner, OwnershipMark, PartnerChange, PartnerId,
+};
 use guestlist::domain::{Email, GuestRole, ShareRole, all_methods};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -39,26 +41,30 @@ pub fn mark(name: &str, origin: Origin) -> OwnershipMark {
 }
 
 pub fn ensure_partner(suspended: bool) -> Operation {
-    Operation::ApplyPartner {
-        partner: acme(),
-        mark: mark("acme", Origin::Created),
-        display_name: "Acme Agency".to_owned(),
-        host_admins: vec![email("alice@host.example")],
-        suspended,
+    Operation::Partner {
+        id: acme(),
+        change: PartnerChange::Apply {
+            mark: mark("acme", Origin::Created),
+            display_name: "Acme Agency".to_owned(),
+            host_admins: vec![email("alice@host.example")],
+            suspended,
+        },
     }
 }
 
 pub fn admit(origin: Origin) -> Operation {
-    Operation::InviteGuest {
-        guest: guest(),
-        mark: mark("bob", origin),
-        partner: acme(),
-        partner_name: "acme".to_owned(),
-        address: bob(),
-        display_name: "Bob Example".to_owned(),
-        role: GuestRole::GuestAdmin,
-        allowed: all_methods(),
-        expires_at: at(100_000),
+    Operation::Guest {
+        id: guest(),
+        change: GuestChange::Invite(NewGuest {
+            mark: mark("bob", origin),
+            partner: acme(),
+            partner_name: "acme".to_owned(),
+            address: bob(),
+            display_name: "Bob Example".to_owned(),
+            role: GuestRole::GuestAdmin,
+            allowed: all_methods(),
+            expires_at: at(100_000),
+        }),
     }
 }
 
@@ -76,7 +82,7 @@ pub fn grant(account: &str, role: ShareRole) -> Grant {
 
 pub fn give(grants: &[(&str, ShareRole)]) -> Operation {
     let grants = grants.iter().map(|(account, role)| grant(account, *role)).collect();
-    Operation::Grant { guest: guest(), grants }
+    Operation::Guest { id: guest(), change: GuestChange::Grant { grants } }
 }
 
 impl Realm {

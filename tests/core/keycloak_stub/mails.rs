@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use guestlist::directory::{DirectoryReader as _, DirectoryWriter as _, Error, GuestRecord, Operation, Origin};
+use guestlist::directory::{
+    DirectoryReader as _, DirectoryWriter as _, Error, GuestChange, GuestRecord, NewGuest, Operation, Origin,
+};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -17,7 +19,7 @@ use crate::support::realm_in_memory::{Asked, Realm, text};
 const NOT_SENT: &str = "Failed to send invite email";
 
 fn invite() -> Operation {
-    Operation::ResendInvitation { guest: guest(), expires_at: at(200_000) }
+    Operation::Guest { id: guest(), change: GuestChange::ResendInvitation { expires_at: at(200_000) } }
 }
 
 fn is_mail(asked: &Asked) -> bool {
@@ -272,8 +274,15 @@ async fn invitation_ends_with_the_shorter_of_two_lifetimes() {
             // A full read checks again.
             stage.directory.cursor().await.unwrap();
             let (operation, wanted) = match &operation {
-                Operation::InviteGuest { expires_at, .. } if lifetime == 3600 => (operation.clone(), *expires_at),
-                _ => (Operation::ResendInvitation { guest: guest(), expires_at: at(400_000) }, at(400_000)),
+                Operation::Guest { change: GuestChange::Invite(NewGuest { expires_at, .. }), .. }
+                    if lifetime == 3600 =>
+                {
+                    (operation.clone(), *expires_at)
+                }
+                _ => (
+                    Operation::Guest { id: guest(), change: GuestChange::ResendInvitation { expires_at: at(400_000) } },
+                    at(400_000),
+                ),
             };
             let now = stage.realm(|realm| realm.second) - super::BEGAN;
             let done = run(&stage, &operation, at(now + 20)).await.unwrap().unwrap();
@@ -289,8 +298,8 @@ async fn invitation_ends_with_the_shorter_of_two_lifetimes() {
 #[tokio::test(start_paused = true)]
 async fn revoked_invitations_are_gone_despite_concurrent_deletion() {
     for (state, operation) in [
-        (State::Invited, Operation::RevokeInvitation { guest: guest() }),
-        (State::Invited, Operation::Deactivate { guest: guest() }),
+        (State::Invited, Operation::Guest { id: guest(), change: GuestChange::RevokeInvitation }),
+        (State::Invited, Operation::Guest { id: guest(), change: GuestChange::Deactivate }),
         (State::Invited, invite()),
     ] {
         for another_deletes in [false, true] {
@@ -316,7 +325,10 @@ async fn revoked_invitations_are_gone_despite_concurrent_deletion() {
 
 #[tokio::test(start_paused = true)]
 async fn invitation_at_the_old_address_ends_with_the_guest() {
-    for operation in [Operation::RevokeInvitation { guest: guest() }, Operation::Deactivate { guest: guest() }] {
+    for operation in [
+        Operation::Guest { id: guest(), change: GuestChange::RevokeInvitation },
+        Operation::Guest { id: guest(), change: GuestChange::Deactivate },
+    ] {
         let stage = stage(State::Invited).await;
         stage.realm(|realm| {
             let user = realm.id_of(bob().as_str());

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use guestlist::directory::{
-    DirectoryReader as _, DirectoryWriter as _, Error, GrantRecord, GuestRecord, InvitationRecord, Login, MfaRecord,
-    Operation, PartnerRecord, Revision,
+    DirectoryReader as _, DirectoryWriter as _, Error, GrantRecord, GuestChange, GuestRecord, InvitationRecord, Login,
+    MfaRecord, NewGuest, Operation, PartnerRecord, Revision,
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -158,7 +158,7 @@ fn unsafe_about(realm: &Realm, before: &BTreeSet<String>, after: &BTreeSet<Strin
 /// The actions of the next plan. A due mail is sent after the policy's interval. A login that was disabled during a
 /// reset of MFA is enabled. A grant that was revoked to end sessions is granted again.
 async fn plan_goes_on(stage: &Stage, action: &Action, wanted: Option<&GuestRecord>) -> Result<(), Error> {
-    let mails = matches!(action, Action::Do(operation) if matches!(**operation, Operation::InviteGuest { .. } | Operation::ResendInvitation { .. }));
+    let mails = matches!(action, Action::Do(operation) if matches!(**operation, Operation::Guest { change: GuestChange::Invite(_) | GuestChange::ResendInvitation { .. }, .. }));
     let record = stage.directory.guest(&bob()).await?;
     let stray = |record: &GuestRecord| {
         let unshared = record.grants.values().filter(|held| held.grant.share_uid.is_empty());
@@ -166,14 +166,14 @@ async fn plan_goes_on(stage: &Stage, action: &Action, wanted: Option<&GuestRecor
     };
     let accounts = record.as_ref().filter(|record| record.is_live()).map(stray).unwrap_or_default();
     if !accounts.is_empty() {
-        let withhold = Operation::Revoke { guest: guest(), accounts };
+        let withhold = Operation::Guest { id: guest(), change: GuestChange::Revoke { accounts } };
         stage.directory.execute(&withhold, None, at(3600), stage.epoch()).await?;
     }
     let login = |record: Option<&GuestRecord>| record.map(|record| (record.is_live(), record.login));
     if login(stage.directory.guest(&bob()).await?.as_ref()) == Some((true, Login::DisabledByGuestlist))
         && login(wanted) == Some((true, Login::Enabled))
     {
-        let enable = Operation::EnableLogin { guest: guest() };
+        let enable = Operation::Guest { id: guest(), change: GuestChange::EnableLogin };
         stage.directory.execute(&enable, None, at(3600), stage.epoch()).await?;
     }
     let record = stage.directory.guest(&bob()).await?;
@@ -183,21 +183,23 @@ async fn plan_goes_on(stage: &Stage, action: &Action, wanted: Option<&GuestRecor
             |held: &&GrantRecord| record.grants.get(&held.grant.account).is_none_or(|is| is.grant != held.grant);
         let grants: Vec<_> = wanted.grants.values().filter(is_missing).map(|held| held.grant.clone()).collect();
         if !grants.is_empty() {
-            let again = Operation::Grant { guest: guest(), grants };
+            let again = Operation::Guest { id: guest(), change: GuestChange::Grant { grants } };
             stage.directory.execute(&again, None, at(3600), stage.epoch()).await?;
         }
     }
     if mails && record.is_some_and(|record| record.invitation.is_none() && record.joined_at.is_none()) {
         let expires_at = match action {
             Action::Do(operation) => match **operation {
-                Operation::InviteGuest { expires_at, .. } | Operation::ResendInvitation { expires_at, .. } => {
-                    expires_at
-                }
+                Operation::Guest {
+                    change:
+                        GuestChange::Invite(NewGuest { expires_at, .. }) | GuestChange::ResendInvitation { expires_at },
+                    ..
+                } => expires_at,
                 _ => at(0),
             },
             _ => at(0),
         };
-        let again = Operation::ResendInvitation { guest: guest(), expires_at };
+        let again = Operation::Guest { id: guest(), change: GuestChange::ResendInvitation { expires_at } };
         stage.directory.execute(&again, None, at(3600), stage.epoch()).await?;
     }
     Ok(())

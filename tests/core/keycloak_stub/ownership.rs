@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use guestlist::directory::import::UserChanges;
 use guestlist::directory::{
-    AccountRecord, DirectoryReader as _, DirectoryWriter as _, Epoch, Error, GuestId, Import, Operation, Owner,
+    AccountRecord, DirectoryReader as _, DirectoryWriter as _, Epoch, Error, GuestChange, GuestId, Import, Operation,
+    Owner, PartnerChange,
 };
 use guestlist::domain::ShareRole::{Collaborator, Manager};
 use serde_json::{Value, json};
@@ -28,7 +29,7 @@ fn group<'a>(realm: &'a mut Realm, path: &str) -> Option<&'a mut Value> {
 
 /// An operation without effect. It still checks the leadership.
 fn nothing() -> Operation {
-    Operation::RevokeInvitation { guest: super::furnish::other_guest() }
+    Operation::Guest { id: super::furnish::other_guest(), change: GuestChange::RevokeInvitation }
 }
 
 #[tokio::test(start_paused = true)]
@@ -50,7 +51,10 @@ async fn operation_fails_where_the_realm_hides_attributes() {
         known.realm(|known| *known = realm.clone());
         for stage in [&known, &fresh] {
             stage.wire.seen();
-            let is_of_guests = !matches!(**operation, Operation::ApplyPartner { suspended: false, .. });
+            let is_of_guests = !matches!(
+                **operation,
+                Operation::Partner { change: PartnerChange::Apply { suspended: false, .. }, .. }
+            );
             let done = stage.directory.execute(operation, None, at(1000), stage.epoch()).await;
             if is_of_guests {
                 tried += 1;
@@ -80,7 +84,7 @@ async fn partner_is_not_removed_where_the_realm_hides_its_guests() {
             realm.users.values_mut().for_each(|user| user["attributes"] = json!({}));
         });
         for operation in [
-            Operation::DeactivatePartner { partner: acme() },
+            Operation::Partner { id: acme(), change: PartnerChange::Deactivate },
             Operation::ForgetShare { share_uid: "u-instagram".to_owned() },
         ] {
             let done = stage.directory.execute(&operation, None, at(1000), stage.epoch()).await;
@@ -215,7 +219,10 @@ async fn leader_of_a_realm_made_anew_writes_nothing() {
         stage.realm(|realm| realm.groups.retain(|_, group| !text(group, "path").starts_with(path)));
         tokio::time::sleep(Duration::from_secs(1)).await;
         stage.wire.seen();
-        let done = stage.directory.execute(&Operation::DisableLogin { guest: guest() }, None, at(0), epoch).await;
+        let done = stage
+            .directory
+            .execute(&Operation::Guest { id: guest(), change: GuestChange::DisableLogin }, None, at(0), epoch)
+            .await;
         assert!(
             matches!(&done, Err(Error::Refused { message }) if message.contains("guestlist/leader")),
             "{path}: {done:?}"
@@ -295,7 +302,8 @@ async fn share_is_remembered_anew_after_it_was_forgotten_or_damaged() {
     // An administrator deletes it, and a full read notices that.
     stage.realm(|realm| realm.groups.retain(|_, group| text(group, "path") != "/guestlist/shares/u-instagram"));
     stage.directory.shares(None).await.unwrap();
-    let withhold = Operation::Revoke { guest: guest(), accounts: vec!["instagram".to_owned()] };
+    let withhold =
+        Operation::Guest { id: guest(), change: GuestChange::Revoke { accounts: vec!["instagram".to_owned()] } };
     stage.directory.execute(&withhold, None, at(4), stage.epoch()).await.unwrap();
     stage.directory.execute(&give(&[("instagram", Manager)]), None, at(5), stage.epoch()).await.unwrap();
     assert!(shares(&stage).is_some(), "the record of a share exists as long as it grants anything");
@@ -315,7 +323,10 @@ async fn no_more_are_destroyed_at_once_than_the_pace_allows() {
     let stage = Stage::on(realm);
     look(&stage).await;
     stage.wire.rules(|_, _| Fate::Slow(Duration::from_secs(1)));
-    let destroy = |id: &str| Operation::Purge { guest: GuestId(id.to_owned()), since: at(0), at_most: 1 };
+    let destroy = |id: &str| Operation::Guest {
+        id: GuestId(id.to_owned()),
+        change: GuestChange::Purge { since: at(0), at_most: 1 },
+    };
     let (one, other) = (destroy("g-bob"), destroy("g-eve"));
     let (directory, epoch) = (&stage.directory, stage.epoch());
     let (one, other) = futures::join!(
@@ -334,7 +345,7 @@ async fn mail_of_a_destroyed_guest_is_known_before_the_guest_is_gone() {
         let remembered = realm.groups.values().any(|group| text(group, "path") == "/guestlist/mails/bob@acme.example");
         assert!(remembered || realm.user_at(bob().as_str()).is_some(), "the last mail to the address is forgotten");
     });
-    let destroy = Operation::Purge { guest: guest(), since: at(0), at_most: 9 };
+    let destroy = Operation::Guest { id: guest(), change: GuestChange::Purge { since: at(0), at_most: 9 } };
     stage.directory.execute(&destroy, None, at(1000), stage.epoch()).await.unwrap();
 }
 
@@ -342,7 +353,8 @@ async fn mail_of_a_destroyed_guest_is_known_before_the_guest_is_gone() {
 async fn two_operations_on_a_guest_at_once_are_both_done() {
     let stage = stage(State::Given).await;
     stage.wire.rules(|_, _| Fate::Slow(Duration::from_secs(1)));
-    let withhold = Operation::Revoke { guest: guest(), accounts: vec!["instagram".to_owned()] };
+    let withhold =
+        Operation::Guest { id: guest(), change: GuestChange::Revoke { accounts: vec!["instagram".to_owned()] } };
     let given = give(&[("tiktok", Manager)]);
     let (directory, epoch) = (&stage.directory, stage.epoch());
     let (one, other) = futures::join!(
@@ -361,7 +373,8 @@ async fn two_operations_on_a_guest_at_once_are_both_done() {
 async fn operation_goes_on_when_its_caller_gives_up() {
     let stage = stage(State::Given).await;
     stage.wire.rules(|_, _| Fate::Slow(Duration::from_secs(1)));
-    let withhold = Operation::Revoke { guest: guest(), accounts: vec!["instagram".to_owned()] };
+    let withhold =
+        Operation::Guest { id: guest(), change: GuestChange::Revoke { accounts: vec!["instagram".to_owned()] } };
     let call = stage.directory.execute(&withhold, None, at(10), stage.epoch());
     assert!(tokio::time::timeout(Duration::from_millis(2_500), call).await.is_err(), "it was cut");
     tokio::time::sleep(Duration::from_secs(60)).await;

@@ -1,7 +1,8 @@
 //! Partners and their organizations, and users that exist before their invitation.
 
 use guestlist::directory::{
-    DirectoryReader as _, DirectoryWriter as _, Error, Login, Operation, Origin, Owner, Revision,
+    DirectoryReader as _, DirectoryWriter as _, Error, GuestChange, Login, Operation, Origin, Owner, PartnerChange,
+    Revision,
 };
 use serde_json::{Value, json};
 
@@ -132,7 +133,7 @@ async fn organization_is_not_switched_off_under_members_of_others() {
             }
             Fate::Passes
         });
-        run(&stage, &Operation::DeactivatePartner { partner: acme() }).await.unwrap();
+        run(&stage, &Operation::Partner { id: acme(), change: PartnerChange::Deactivate }).await.unwrap();
         assert_eq!(stage.realm(|realm| only(realm)["enabled"] == true), before || meanwhile, "{before}, {meanwhile}");
         let read = stage.restarted().directory.partner(&acme()).await.unwrap().unwrap();
         assert!(read.deactivated_at.is_some(), "{before}, {meanwhile}");
@@ -162,7 +163,7 @@ async fn destroyed_partner_takes_no_user_along() {
             Fate::Passes
         });
         let users = stage.realm(|realm| realm.users.len()) + usize::from(meanwhile);
-        run(&stage, &Operation::PurgePartner { partner: acme(), since: at(0) }).await.unwrap();
+        run(&stage, &Operation::Partner { id: acme(), change: PartnerChange::Purge { since: at(0) } }).await.unwrap();
         let case = format!("{before}, {meanwhile}, {enabled}");
         assert_eq!(stage.realm(|realm| realm.users.len()), users, "{case}");
         let stays = before || meanwhile;
@@ -181,9 +182,9 @@ async fn destroyed_partner_takes_no_user_along() {
 #[tokio::test(start_paused = true)]
 async fn user_whom_the_organization_manages_is_never_deleted() {
     for (state, operation, done) in [
-        (State::Given, Operation::Deactivate { guest: guest() }, true),
-        (State::Given, Operation::Unmanage { guest: guest() }, true),
-        (State::AdoptedGiven, Operation::RemoveAdopted { guest: guest() }, true),
+        (State::Given, Operation::Guest { id: guest(), change: GuestChange::Deactivate }, true),
+        (State::Given, Operation::Guest { id: guest(), change: GuestChange::Unmanage }, true),
+        (State::AdoptedGiven, Operation::Guest { id: guest(), change: GuestChange::RemoveAdopted }, true),
         (State::Deactivated, admit(Origin::Created), false),
         (State::Workspace, admit(Origin::Adopted), false),
     ] {
@@ -235,9 +236,9 @@ async fn new_guest_proves_the_address_and_sets_up_password_and_factor() {
     stage.realm(|realm| realm.joins(bob().as_str(), Some("otp")));
     let verified = |stage: &Stage| stage.realm(|realm| realm.user_at(bob().as_str()).unwrap()["emailVerified"].clone());
     stage.directory.guest(&bob()).await.unwrap();
-    run(&stage, &Operation::Demote { guest: guest() }).await.unwrap();
+    run(&stage, &Operation::Guest { id: guest(), change: GuestChange::Demote }).await.unwrap();
     assert_eq!(verified(&stage), true);
-    run(&stage, &Operation::Unmanage { guest: guest() }).await.unwrap();
+    run(&stage, &Operation::Guest { id: guest(), change: GuestChange::Unmanage }).await.unwrap();
     assert_eq!(verified(&stage), false, "guestlist no longer vouches for it");
 }
 
@@ -282,7 +283,7 @@ async fn revived_guest_owes_no_sessions_from_before() {
     stage.wire.rules(|asked, _| {
         if asked.path.last().is_some_and(|last| last == "logout") { Fate::Refused(500) } else { Fate::Passes }
     });
-    run(&stage, &Operation::Deactivate { guest: guest() }).await.unwrap_err();
+    run(&stage, &Operation::Guest { id: guest(), change: GuestChange::Deactivate }).await.unwrap_err();
     stage.wire.rules(|_, _| Fate::Passes);
     let stage = stage.restarted();
     look(&stage).await;

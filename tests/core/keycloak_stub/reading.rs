@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use guestlist::directory::{
-    DirectoryReader as _, DirectoryWriter as _, Error, GuestRecord, MfaRecord, Operation, Origin, Revision,
+    DirectoryReader as _, DirectoryWriter as _, Error, GuestChange, GuestRecord, MfaRecord, Operation, Origin, Revision,
 };
 use guestlist::domain::MfaMethod;
 use jiff::Timestamp;
@@ -141,7 +141,7 @@ async fn credential_to_come_is_reset_as_old_as_its_record() {
         stage.realm(|realm| holds(realm, &[credential("otp", 90_000)]));
         tokio::time::sleep(Duration::from_secs(100)).await;
         look(&stage).await;
-        let reset = Operation::ResetMfa { guest: guest(), enrolled_before: before };
+        let reset = Operation::Guest { id: guest(), change: GuestChange::ResetMfa { enrolled_before: before } };
         stage.directory.execute(&reset, None, at(100), stage.epoch()).await.unwrap();
         assert_eq!(stage.realm(|realm| realm.credentials[&realm.id_of(bob().as_str())].len()), left, "{before}");
     }
@@ -156,8 +156,8 @@ async fn credentials_that_may_not_be_read_make_mfa_unknown() {
     let read = stage.restarted().directory.guest(&bob()).await.unwrap().unwrap();
     assert_eq!((&read.mfa, read.grants.len()), (&MfaRecord::Unknown, 2));
     // The recorded methods survive a write.
-    let promote = Operation::Promote { guest: guest() };
-    let demote = Operation::Demote { guest: guest() };
+    let promote = Operation::Guest { id: guest(), change: GuestChange::Promote };
+    let demote = Operation::Guest { id: guest(), change: GuestChange::Demote };
     look(&stage).await;
     for operation in [demote, promote] {
         stage.directory.execute(&operation, None, at(1000), stage.epoch()).await.unwrap();
@@ -175,8 +175,8 @@ async fn lost_factor_is_seen_once_and_forgotten_with_the_next() {
         let stage = Stage::on(State::Invited.realm().await);
         stage.realm(|realm| realm.joins(bob().as_str(), Some(factor)));
         look(&stage).await;
-        let again = Operation::Promote { guest: guest() };
-        let demote = Operation::Demote { guest: guest() };
+        let again = Operation::Guest { id: guest(), change: GuestChange::Promote };
+        let demote = Operation::Guest { id: guest(), change: GuestChange::Demote };
         for operation in [demote, again] {
             stage.directory.execute(&operation, None, at(1), stage.epoch()).await.unwrap();
         }
@@ -273,7 +273,7 @@ async fn copy_of_a_guest_is_not_the_guest() {
             // An operation on the guest changes no other user.
             let stage = stage.restarted();
             let untouched = stage.realm(|realm| realm.users[&copy].clone());
-            let demote = Operation::Demote { guest: guest() };
+            let demote = Operation::Guest { id: guest(), change: GuestChange::Demote };
             stage.directory.execute(&demote, None, at(1000), stage.epoch()).await.unwrap();
             assert_eq!(stage.realm(|realm| realm.users[&copy].clone()), untouched, "{case}");
             assert!(!stage.realm(|realm| realm.users[&own].to_string()).contains("instagram:manager"), "{case}");
@@ -283,10 +283,15 @@ async fn copy_of_a_guest_is_not_the_guest() {
 
 #[tokio::test(start_paused = true)]
 async fn mark_goes_from_a_copy_with_the_guest() {
-    for operation in
-        [Operation::Unmanage { guest: guest() }, Operation::Purge { guest: guest(), since: at(0), at_most: 9 }]
-    {
-        let state = if matches!(operation, Operation::Unmanage { .. }) { State::Given } else { State::Deactivated };
+    for operation in [
+        Operation::Guest { id: guest(), change: GuestChange::Unmanage },
+        Operation::Guest { id: guest(), change: GuestChange::Purge { since: at(0), at_most: 9 } },
+    ] {
+        let state = if matches!(operation, Operation::Guest { change: GuestChange::Unmanage, .. }) {
+            State::Given
+        } else {
+            State::Deactivated
+        };
         let mut realm = state.realm().await;
         let copy = copied(&mut realm, "a", 100);
         realm.sessions = [("of the copy".to_owned(), copy.clone())].into();
@@ -312,7 +317,11 @@ async fn guest_whose_user_was_made_anew_is_found() {
         (old, realm.put_user(anew))
     });
     assert!(stage.directory.guest(&bob()).await.unwrap().is_some());
-    stage.directory.execute(&Operation::Demote { guest: guest() }, None, at(1000), stage.epoch()).await.unwrap();
+    stage
+        .directory
+        .execute(&Operation::Guest { id: guest(), change: GuestChange::Demote }, None, at(1000), stage.epoch())
+        .await
+        .unwrap();
     let [old, new] = stage.realm(|realm| [realm.users[&old].to_string(), realm.users[&new].to_string()]);
     assert!(!old.contains("guestlist.") && !new.contains("instagram:manager"), "{old} {new}");
 }
@@ -334,7 +343,7 @@ async fn search_that_the_server_ignores_finds_nobody_else() {
         assert_eq!(stage.directory.user(&eve).await, Ok(None), "{parameter}");
     }
     stage.wire.rules(|_, _| Fate::Without("q"));
-    let nobody = Operation::Deactivate { guest: other_guest() };
+    let nobody = Operation::Guest { id: other_guest(), change: GuestChange::Deactivate };
     stage.directory.execute(&nobody, None, at(1), stage.epoch()).await.unwrap();
     assert!(stage.realm(|realm| realm.users.values().all(|user| user["enabled"] == true)));
 }

@@ -2,7 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use guestlist::directory::{DirectoryReader as _, DirectoryWriter as _, Error, GrantRecord, Operation, Origin};
+use guestlist::directory::{
+    DirectoryReader as _, DirectoryWriter as _, Error, GrantRecord, GuestChange, Operation, Origin,
+};
 use guestlist::domain::MfaMethod;
 use guestlist::domain::ShareRole::{Collaborator, Manager};
 use serde_json::json;
@@ -33,12 +35,15 @@ fn places(realm: &Realm) -> (bool, bool) {
 /// Operations that revoke something of Bob's.
 fn revoking() -> Vec<Operation> {
     vec![
-        Operation::Revoke { guest: guest(), accounts: vec!["instagram".to_owned()] },
-        Operation::Reduce { guest: guest(), grants: vec![grant("instagram", Collaborator)] },
-        Operation::Demote { guest: guest() },
-        Operation::ResetMfa { guest: guest(), enrolled_before: at(50_000) },
-        Operation::DisableLogin { guest: guest() },
-        Operation::Deactivate { guest: guest() },
+        Operation::Guest { id: guest(), change: GuestChange::Revoke { accounts: vec!["instagram".to_owned()] } },
+        Operation::Guest {
+            id: guest(),
+            change: GuestChange::Reduce { grants: vec![grant("instagram", Collaborator)] },
+        },
+        Operation::Guest { id: guest(), change: GuestChange::Demote },
+        Operation::Guest { id: guest(), change: GuestChange::ResetMfa { enrolled_before: at(50_000) } },
+        Operation::Guest { id: guest(), change: GuestChange::DisableLogin },
+        Operation::Guest { id: guest(), change: GuestChange::Deactivate },
     ]
 }
 
@@ -81,7 +86,11 @@ async fn guest_who_cannot_be_written_is_shown_to_no_application() {
         assert_eq!(stage.realm(|realm| places(realm)), (false, true), "{operation:?}");
         assert_eq!(stage.realm(|realm| sessions(realm)), ["alice", "alice-offline"], "{operation:?}");
         let factors = stage.realm(|realm| realm.credentials[&realm.id_of(bob().as_str())].len());
-        assert_eq!(factors, if matches!(operation, Operation::ResetMfa { .. }) { 1 } else { 2 }, "{operation:?}");
+        assert_eq!(
+            factors,
+            if matches!(operation, Operation::Guest { change: GuestChange::ResetMfa { .. }, .. }) { 1 } else { 2 },
+            "{operation:?}"
+        );
         for stage in [&stage, &stage.restarted()] {
             let listed = stage.guests().await.unwrap().remove(0);
             let read = stage.directory.guest(&bob()).await.unwrap().unwrap();
@@ -148,7 +157,11 @@ async fn guest_who_is_given_back_is_in_no_group() {
             put_out(&stage).await;
         }
         look(&stage).await;
-        stage.directory.execute(&Operation::Unmanage { guest: guest() }, None, at(2000), stage.epoch()).await.unwrap();
+        stage
+            .directory
+            .execute(&Operation::Guest { id: guest(), change: GuestChange::Unmanage }, None, at(2000), stage.epoch())
+            .await
+            .unwrap();
         assert_eq!(stage.realm(|realm| places(realm)), (false, false), "{hidden}");
     }
 }
@@ -196,7 +209,7 @@ async fn write_sets_names_and_asks_for_the_factor_that_is_due() {
     let stage = Stage::on(State::Given.realm().await);
     look(&stage).await;
     let mut described = describe();
-    let Operation::UpdateGuest { allowed, .. } = &mut described else { unreachable!() };
+    let Operation::Guest { change: GuestChange::Update { allowed, .. }, .. } = &mut described else { unreachable!() };
     *allowed = [MfaMethod::WebAuthn].into();
     stage.directory.execute(&described, None, at(1000), stage.epoch()).await.unwrap();
     let user = stage.realm(|realm| realm.user_at(bob().as_str()).cloned().unwrap());

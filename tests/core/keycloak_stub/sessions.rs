@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use guestlist::directory::{DirectoryWriter as _, Error, Operation, Origin};
+use guestlist::directory::{DirectoryWriter as _, Error, GuestChange, Operation, Origin};
 use guestlist::domain::MfaMethod;
 use guestlist::domain::ShareRole::{Collaborator, Manager};
 use serde_json::json;
@@ -41,13 +41,15 @@ impl Tokens {
 }
 
 pub fn describe() -> Operation {
-    Operation::UpdateGuest {
-        guest: guest(),
-        mark: mark("robert", Origin::Created),
-        partner: acme(),
-        partner_name: "acme".to_owned(),
-        display_name: "Robert Example".to_owned(),
-        allowed: [MfaMethod::TOTP, MfaMethod::WebAuthn].into(),
+    Operation::Guest {
+        id: guest(),
+        change: GuestChange::Update {
+            mark: mark("robert", Origin::Created),
+            partner: acme(),
+            partner_name: "acme".to_owned(),
+            display_name: "Robert Example".to_owned(),
+            allowed: [MfaMethod::TOTP, MfaMethod::WebAuthn].into(),
+        },
     }
 }
 
@@ -68,25 +70,35 @@ pub fn sessions(realm: &Realm) -> Vec<String> {
 #[tokio::test(start_paused = true)]
 async fn sessions_end_exactly_where_access_is_revoked() {
     let (all, others) = (["alice", "online", "alice-offline", "offline-1", "offline-2"], ["alice", "alice-offline"]);
-    let withhold = |account: &str| Operation::Revoke { guest: guest(), accounts: vec![account.to_owned()] };
-    let reset = Operation::ResetMfa { guest: guest(), enrolled_before: at(50_000) };
+    let withhold = |account: &str| Operation::Guest {
+        id: guest(),
+        change: GuestChange::Revoke { accounts: vec![account.to_owned()] },
+    };
+    let reset = Operation::Guest { id: guest(), change: GuestChange::ResetMfa { enrolled_before: at(50_000) } };
     for (state, operation, ends) in [
         (State::Given, withhold("instagram"), true),
         (State::Given, withhold("youtube"), false),
-        (State::Given, Operation::Reduce { guest: guest(), grants: vec![grant("instagram", Collaborator)] }, true),
-        (State::Given, Operation::Demote { guest: guest() }, true),
+        (
+            State::Given,
+            Operation::Guest {
+                id: guest(),
+                change: GuestChange::Reduce { grants: vec![grant("instagram", Collaborator)] },
+            },
+            true,
+        ),
+        (State::Given, Operation::Guest { id: guest(), change: GuestChange::Demote }, true),
         (State::Given, reset.clone(), true),
         (State::Joined, reset, true),
-        (State::Joined, Operation::DisableLogin { guest: guest() }, true),
-        (State::Joined, Operation::Deactivate { guest: guest() }, true),
-        (State::Given, Operation::Deactivate { guest: guest() }, true),
-        (State::Given, Operation::Unmanage { guest: guest() }, true),
-        (State::AdoptedGiven, Operation::RemoveAdopted { guest: guest() }, true),
-        (State::Disabled, Operation::EnableLogin { guest: guest() }, true),
+        (State::Joined, Operation::Guest { id: guest(), change: GuestChange::DisableLogin }, true),
+        (State::Joined, Operation::Guest { id: guest(), change: GuestChange::Deactivate }, true),
+        (State::Given, Operation::Guest { id: guest(), change: GuestChange::Deactivate }, true),
+        (State::Given, Operation::Guest { id: guest(), change: GuestChange::Unmanage }, true),
+        (State::AdoptedGiven, Operation::Guest { id: guest(), change: GuestChange::RemoveAdopted }, true),
+        (State::Disabled, Operation::Guest { id: guest(), change: GuestChange::EnableLogin }, true),
         (State::Deactivated, admit(Origin::Created), true),
         (State::Given, give(&[("tiktok", Manager)]), false),
         (State::Joined, give(&[("tiktok", Manager)]), false),
-        (State::Joined, Operation::Promote { guest: guest() }, false),
+        (State::Joined, Operation::Guest { id: guest(), change: GuestChange::Promote }, false),
         (State::Given, describe(), false),
         (State::Given, ensure_partner(true), false),
     ] {
@@ -145,7 +157,7 @@ async fn session_that_comes_back_is_deleted_until_it_is_gone() {
                 });
             }
         });
-        let disable = Operation::DisableLogin { guest: guest() };
+        let disable = Operation::Guest { id: guest(), change: GuestChange::DisableLogin };
         let done = stage.directory.execute(&disable, None, at(1000), stage.epoch()).await;
         tokio::time::sleep(Duration::from_secs(1)).await;
         if ends {
@@ -160,8 +172,8 @@ async fn session_that_comes_back_is_deleted_until_it_is_gone() {
 #[tokio::test(start_paused = true)]
 async fn enabled_login_takes_no_token_from_before() {
     for (state, operation) in [
-        (State::Given, Operation::ResetMfa { guest: guest(), enrolled_before: at(50_000) }),
-        (State::Disabled, Operation::EnableLogin { guest: guest() }),
+        (State::Given, Operation::Guest { id: guest(), change: GuestChange::ResetMfa { enrolled_before: at(50_000) } }),
+        (State::Disabled, Operation::Guest { id: guest(), change: GuestChange::EnableLogin }),
         (State::Deactivated, admit(Origin::Created)),
     ] {
         let realm = signed_in(state).await;
@@ -189,7 +201,7 @@ async fn reset_deletes_factors_from_before_its_instant_and_no_others() {
         realm.credentials.insert(user, held.to_vec());
     });
     look(&stage).await;
-    let reset = Operation::ResetMfa { guest: guest(), enrolled_before: at(100) };
+    let reset = Operation::Guest { id: guest(), change: GuestChange::ResetMfa { enrolled_before: at(100) } };
     tokio::time::sleep(Duration::from_secs(1000)).await;
     stage.directory.execute(&reset, None, at(1000), stage.epoch()).await.unwrap();
     let left = stage.realm(|realm| {

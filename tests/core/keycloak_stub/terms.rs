@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::BoxFuture;
 use guestlist::cache::{Kind, Object, ObjectRef};
-use guestlist::directory::{DirectoryWriter as _, Operation, Origin};
+use guestlist::directory::{DirectoryWriter as _, GuestChange, Operation, Origin};
 use guestlist::domain::Reason;
 use guestlist::engine::{Failure, Task};
 use guestlist::executor::lease_term::LeaseTerm;
@@ -77,8 +77,8 @@ async fn fails(performer: &Executor, operation: Operation) -> Failure {
 
 #[tokio::test(start_paused = true)]
 async fn operation_ends_with_its_deadline_or_the_term() {
-    let disable = Operation::DisableLogin { guest: guest() };
-    let invite = Operation::ResendInvitation { guest: guest(), expires_at: at(200_000) };
+    let disable = Operation::Guest { id: guest(), change: GuestChange::DisableLogin };
+    let invite = Operation::Guest { id: guest(), change: GuestChange::ResendInvitation { expires_at: at(200_000) } };
     // The directory gives up on a single call first. A term that ends sooner ends the operation.
     for (operation, term, seconds) in [(&disable, 4, 4), (&invite, 12, 12), (&disable, 60, 10), (&invite, 60, 25)] {
         let (stage, performer) = stage(term).await;
@@ -99,7 +99,10 @@ async fn nothing_is_asked_of_keycloak_after_the_term() {
     for late in [0, 1, 3600] {
         let (stage, performer) = stage(15).await;
         tokio::time::sleep(Duration::from_secs(15 + late)).await;
-        for operation in [Operation::DisableLogin { guest: guest() }, Operation::Deactivate { guest: guest() }] {
+        for operation in [
+            Operation::Guest { id: guest(), change: GuestChange::DisableLogin },
+            Operation::Guest { id: guest(), change: GuestChange::Deactivate },
+        ] {
             assert_eq!(fails(&performer, operation).await, Failure::NotLeading);
         }
         assert_eq!(stage.wire.seen().len(), 0);
@@ -110,6 +113,6 @@ async fn nothing_is_asked_of_keycloak_after_the_term() {
 async fn patience_of_keycloak_is_passed_on_to_the_queue() {
     let (stage, performer) = stage(60).await;
     stage.wire.rules(|asked, _| if asked.is_read() { Fate::Passes } else { Fate::Patience(429, "17") });
-    let failure = fails(&performer, Operation::DisableLogin { guest: guest() }).await;
+    let failure = fails(&performer, Operation::Guest { id: guest(), change: GuestChange::DisableLogin }).await;
     assert!(matches!(failure, Failure::RetryAfter(after, _) if after.as_secs() == 17), "{failure:?}");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use guestlist::directory::error::Retry;
-use guestlist::directory::{DirectoryReader as _, DirectoryWriter as _, Error, Operation};
+use guestlist::directory::{DirectoryReader as _, DirectoryWriter as _, Error, GuestChange, Operation};
 use tokio::time::Instant;
 
 use super::furnish::{admit, at, bob, email, ensure_partner, guest, us};
@@ -57,7 +57,7 @@ async fn every_call_ends_with_its_own_deadline() {
             if is { Fate::Silent } else { Fate::Passes }
         });
         let began = Instant::now();
-        let again = Operation::ResendInvitation { guest: guest(), expires_at: at(200_000) };
+        let again = Operation::Guest { id: guest(), change: GuestChange::ResendInvitation { expires_at: at(200_000) } };
         let epoch = stage.directory.epoch().await.unwrap();
         let call = async {
             match what {
@@ -135,7 +135,7 @@ async fn server_that_asks_for_patience_is_given_as_much_as_it_says() {
         let stage = stage().await;
         let writes = |asked: &Asked| asked.path.len() == 2 && asked.path[0] == "users" && !asked.is_read();
         first(&stage, Fate::Patience(status, said), writes);
-        let disable = Operation::DisableLogin { guest: guest() };
+        let disable = Operation::Guest { id: guest(), change: GuestChange::DisableLogin };
         let epoch = stage.directory.epoch().await.unwrap();
         let fault = stage.directory.execute(&disable, None, at(1), epoch).await.unwrap_err();
         assert_eq!(fault.retry(), Retry::After(Duration::from_secs(seconds)), "{status} {said}: {fault}");
@@ -172,9 +172,9 @@ async fn no_more_calls_are_made_than_the_rate_allows() {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_written_once_another_one_leads() {
     let operations = [
-        Operation::DisableLogin { guest: guest() },
-        Operation::Deactivate { guest: guest() },
-        Operation::ResendInvitation { guest: guest(), expires_at: at(200_000) },
+        Operation::Guest { id: guest(), change: GuestChange::DisableLogin },
+        Operation::Guest { id: guest(), change: GuestChange::Deactivate },
+        Operation::Guest { id: guest(), change: GuestChange::ResendInvitation { expires_at: at(200_000) } },
         ensure_partner(true),
     ];
     for operation in &operations {
@@ -182,7 +182,7 @@ async fn nothing_is_written_once_another_one_leads() {
         for since_look in [0, 60, 80, 140, 149, 150, 151, 300] {
             let stage = stage().await;
             let epoch = stage.directory.lead().await.unwrap();
-            let nothing = Operation::RevokeInvitation { guest: super::furnish::other_guest() };
+            let nothing = Operation::Guest { id: super::furnish::other_guest(), change: GuestChange::RevokeInvitation };
             stage.directory.execute(&nothing, None, at(0), epoch).await.unwrap();
             tokio::time::sleep(Duration::from_millis(since_look)).await;
             let other = stage.restarted();
@@ -205,8 +205,8 @@ async fn new_leader_waits_until_leadership_check_of_other_expires() {
     for after in [0, 50, 100, 140, 160, 190, 210, 260] {
         let stage = stage().await;
         let epoch = stage.directory.lead().await.unwrap();
-        let disable = Operation::DisableLogin { guest: guest() };
-        let nothing = Operation::RevokeInvitation { guest: super::furnish::other_guest() };
+        let disable = Operation::Guest { id: guest(), change: GuestChange::DisableLogin };
+        let nothing = Operation::Guest { id: super::furnish::other_guest(), change: GuestChange::RevokeInvitation };
         stage.directory.execute(&nothing, None, at(0), epoch).await.unwrap();
         let other = stage.restarted();
         let (led, written) = futures::join!(
@@ -228,7 +228,7 @@ async fn new_leader_waits_until_leadership_check_of_other_expires() {
 async fn mail_is_not_sent_where_another_one_began_to_lead_meanwhile() {
     let stage = stage().await;
     let epoch = stage.directory.lead().await.unwrap();
-    let again = Operation::ResendInvitation { guest: guest(), expires_at: at(200_000) };
+    let again = Operation::Guest { id: guest(), change: GuestChange::ResendInvitation { expires_at: at(200_000) } };
     let other = stage.restarted();
     let leads = other.directory.clone();
     let (mails, taken) = (stage.realm(|realm| realm.mails.len()), std::sync::Arc::new(std::sync::Mutex::new(None)));

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use guestlist::directory::sqlite::{OpenMode, Store};
 use guestlist::directory::{
-    Grant, GrantRecord, GuestId, GuestRecord, InvitationRecord, Login, MfaRecord, Operation, Origin, Owner,
-    OwnershipMark, PartnerId, Revision, SentMail, Snapshot,
+    Grant, GrantRecord, GuestChange, GuestId, GuestRecord, InvitationRecord, Login, MfaRecord, Operation, Origin,
+    Owner, OwnershipMark, PartnerId, Revision, SentMail, Snapshot,
 };
 use guestlist::domain::{GuestRole, Methods, MfaMethod, Reason, ShareRole};
 use guestlist::plan::later::Fact;
@@ -80,7 +80,10 @@ fn copy_reports_each_record_as_it_was_loaded() {
         assert_eq!(copy.everything().unwrap().guests, all.guests, "seed {seed}");
         let copy = guestlist::directory::sqlite::Inline::new(copy);
         for guest in &all.guests {
-            let nothing = Operation::Revoke { guest: guest.id.clone(), accounts: vec!["no account".to_owned()] };
+            let nothing = Operation::Guest {
+                id: guest.id.clone(),
+                change: GuestChange::Revoke { accounts: vec!["no account".to_owned()] },
+            };
             let run = async {
                 let execute = guestlist::directory::DirectoryWriter::execute;
                 execute(&copy, &nothing, None, Timestamp::UNIX_EPOCH, guestlist::directory::Epoch(9)).await
@@ -100,13 +103,20 @@ fn bob(all: &mut Snapshot) -> &mut GuestRecord {
 fn changed_address_is_planned_as_one_revocation() {
     let environment = settled();
     let (rest, done) = environment.rehearse(|all| bob(all).email = email("robert@acme.example"));
-    assert!(matches!(done.as_slice(), [Operation::Revoke { accounts, .. }] if *accounts == ["instagram"]), "{done:?}");
+    assert!(
+        matches!(done.as_slice(), [Operation::Guest { change: GuestChange::Revoke { accounts }, .. }] if *accounts == ["instagram"]),
+        "{done:?}"
+    );
     let facts: Vec<&Fact> = rest.later.iter().flat_map(|one| &one.conditions).map(|one| &one.fact).collect();
     assert_eq!(facts, [&Fact::AddressRestored { guest: email("bob@acme.example") }]);
     // The grant was revoked, and the address exists again: the account is granted.
     let again = |all: &mut Snapshot| bob(all).grants.clear();
     let (rest, done) = environment.rehearse(again);
-    assert!(matches!(done.as_slice(), [Operation::Grant { .. }]) && rest.later.is_empty(), "{done:?}");
+    assert!(
+        matches!(done.as_slice(), [Operation::Guest { change: GuestChange::Grant { .. }, .. }])
+            && rest.later.is_empty(),
+        "{done:?}"
+    );
 }
 
 #[test]

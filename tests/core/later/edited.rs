@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use guestlist::api::{AccountShare, GuestMembership, LocalPartner};
-use guestlist::directory::{AccountRecord, GuestRecord, Operation, Snapshot, UserRecord};
+use guestlist::directory::{AccountRecord, GuestChange, GuestRecord, Operation, PartnerChange, Snapshot, UserRecord};
 use guestlist::domain::{Email, MfaMethod};
 use jiff::Timestamp;
 use kube::CustomResourceExt;
@@ -129,17 +129,23 @@ type Part = (String, String);
 /// The parts that an operation writes.
 fn writes(operation: &Operation) -> Vec<Part> {
     let parts: Vec<String> = match operation {
-        Operation::Revoke { accounts, .. } => accounts.clone(),
-        Operation::Reduce { grants, .. } | Operation::Grant { grants, .. } => {
+        Operation::Guest { change: GuestChange::Revoke { accounts }, .. } => accounts.clone(),
+        Operation::Guest { change: GuestChange::Reduce { grants } | GuestChange::Grant { grants }, .. } => {
             grants.iter().map(|grant| grant.account.clone()).collect()
         }
-        Operation::Demote { .. } | Operation::Promote { .. } => vec![":role".to_owned()],
-        Operation::DisableLogin { .. } | Operation::EnableLogin { .. } => vec![":login".to_owned()],
-        Operation::RevokeInvitation { .. } | Operation::ResendInvitation { .. } => vec![":invitation".to_owned()],
-        Operation::UpdateGuest { .. } => vec![":description".to_owned()],
-        Operation::ResetMfa { .. } => vec![":mfa".to_owned()],
-        Operation::ApplyPartner { partner, .. } => return vec![(partner.0.clone(), ":partner".to_owned())],
-        Operation::InviteGuest { .. } => vec![":record".to_owned()],
+        Operation::Guest { change: GuestChange::Demote | GuestChange::Promote, .. } => vec![":role".to_owned()],
+        Operation::Guest { change: GuestChange::DisableLogin | GuestChange::EnableLogin, .. } => {
+            vec![":login".to_owned()]
+        }
+        Operation::Guest { change: GuestChange::RevokeInvitation | GuestChange::ResendInvitation { .. }, .. } => {
+            vec![":invitation".to_owned()]
+        }
+        Operation::Guest { change: GuestChange::Update { .. }, .. } => vec![":description".to_owned()],
+        Operation::Guest { change: GuestChange::ResetMfa { .. }, .. } => vec![":mfa".to_owned()],
+        Operation::Partner { id: partner, change: PartnerChange::Apply { .. } } => {
+            return vec![(partner.0.clone(), ":partner".to_owned())];
+        }
+        Operation::Guest { change: GuestChange::Invite(_), .. } => vec![":record".to_owned()],
         other => panic!("an edit does not end anything: {other:?}"),
     };
     let guest = operation.guest().map(|guest| guest.0.clone()).unwrap();
@@ -190,14 +196,19 @@ fn needless(before: &Snapshot, after: &Snapshot, done: &[Operation], now: Timest
             found.push(format!("{part:?} is {is} as before: {by:?}"));
         }
         let grant = |operation: &Operation| match operation {
-            Operation::Reduce { grants, .. } | Operation::Grant { grants, .. } => {
+            Operation::Guest { change: GuestChange::Reduce { grants } | GuestChange::Grant { grants }, .. } => {
                 grants.iter().find(|grant| grant.account == part.1).cloned()
             }
             _ => None,
         };
         // A lower role with a later end is two operations: the first revokes, the second grants. So are other methods.
-        let take_and_give =
-            matches!(by[..], [Operation::Reduce { .. } | Operation::Revoke { .. }, Operation::Grant { .. }]);
+        let take_and_give = matches!(
+            by[..],
+            [
+                Operation::Guest { change: GuestChange::Reduce { .. } | GuestChange::Revoke { .. }, .. },
+                Operation::Guest { change: GuestChange::Grant { .. }, .. }
+            ]
+        );
         if by.len() > 1 && !(take_and_give && grant(by[0]) != grant(by[1])) {
             found.push(format!("{part:?} is written more than once: {by:?}"));
         }
@@ -290,10 +301,17 @@ fn narrowed_methods_revoke_or_lower_each_grant_once() {
         let done = edited.applied();
         // Bob has only TOTP and loses the account; Carol has both and keeps it, for WebAuthn only.
         let bob = edited.everything().guests.into_iter().find(|guest| guest.address.as_str().starts_with("bob"));
-        let expected = Operation::Revoke { guest: bob.unwrap().id, accounts: vec!["instagram".to_owned()] };
+        let expected = Operation::Guest {
+            id: bob.unwrap().id,
+            change: GuestChange::Revoke { accounts: vec!["instagram".to_owned()] },
+        };
         assert_eq!(done.first(), Some(&expected), "{kind}: {done:?}");
-        let gives = |operation: &Operation| matches!(operation, Operation::Grant { .. });
-        let lowers = done.iter().filter(|operation| matches!(operation, Operation::Reduce { .. })).count();
+        let gives =
+            |operation: &Operation| matches!(operation, Operation::Guest { change: GuestChange::Grant { .. }, .. });
+        let lowers = done
+            .iter()
+            .filter(|operation| matches!(operation, Operation::Guest { change: GuestChange::Reduce { .. }, .. }))
+            .count();
         assert!(!done.iter().any(gives) && lowers == 1, "{kind}: {done:?}");
         assert_eq!(edited.held().len(), 1, "{kind}");
         // A method that is enrolled later counts by the new specs.

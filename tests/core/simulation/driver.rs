@@ -8,8 +8,8 @@ use futures::executor::block_on;
 use guestlist::cache::{Kind, Object, ObjectRef};
 use guestlist::directory::sqlite::{Inline, OpenMode, Store};
 use guestlist::directory::{
-    AccountRecord, Changed, DirectoryReader, DirectoryWriter, Epoch, Error, GuestRecord, Import, MfaRecord, Operation,
-    Owner, Snapshot, UserRecord,
+    AccountRecord, Changed, DirectoryReader, DirectoryWriter, Epoch, Error, GuestChange, GuestRecord, Import,
+    MfaRecord, Operation, Owner, Snapshot, UserRecord,
 };
 use guestlist::domain::Email;
 use guestlist::engine::{Engine, GarbageCollector, Input, Load, Now, Planner, Task, wanted};
@@ -391,7 +391,7 @@ impl Sim {
     /// MFA that the directory cannot tell grants nothing.
     fn gives_nothing_to_unknown_mfa(&self, steps: &[Step]) {
         for step in steps {
-            let Operation::Grant { guest, .. } = &step.operation else { continue };
+            let Operation::Guest { id: guest, change: GuestChange::Grant { .. } } = &step.operation else { continue };
             let record = self.engine.directory_cache.guest_by_id(guest);
             assert!(
                 record.is_none_or(|record| record.mfa != MfaRecord::Unknown),
@@ -411,7 +411,9 @@ impl Sim {
         involved.extend(index.partner_of(key));
         if let Task::Execute { steps, .. } = task {
             for step in steps {
-                let Operation::Grant { grants, .. } = &step.operation else { continue };
+                let Operation::Guest { change: GuestChange::Grant { grants }, .. } = &step.operation else {
+                    continue;
+                };
                 for grant in grants {
                     involved.push(ObjectRef::new(Kind::Share, &*key.namespace, &*grant.share));
                     let Some(share) = index.share(&key.namespace, &grant.share).and_then(|slot| slot.read()) else {

@@ -4,7 +4,7 @@
 use futures::executor::block_on;
 use guestlist::cache::Kind;
 use guestlist::cache::Kind::{Membership, Partner, Share};
-use guestlist::directory::{Changed, DirectoryReader as _, DirectoryWriter as _, Operation};
+use guestlist::directory::{Changed, DirectoryReader as _, DirectoryWriter as _, GuestChange, Operation};
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -207,7 +207,13 @@ fn unsendable_mail_affects_only_its_guest() {
     sim.settle();
     let bob = email("bob@acme.example");
     let id = block_on(sim.directory.guest(&bob)).unwrap().unwrap().id;
-    block_on(sim.directory.execute(&Operation::RevokeInvitation { guest: id }, None, sim.now, sim.epoch)).unwrap();
+    block_on(sim.directory.execute(
+        &Operation::Guest { id, change: GuestChange::RevokeInvitation },
+        None,
+        sim.now,
+        sim.epoch,
+    ))
+    .unwrap();
     sim.mailless = vec![bob.clone()];
     sim.play(Changed::Guest(bob), |_, _| Ok(true));
     wait(&mut sim, SignedDuration::from_mins(30));

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use guestlist::cache::Kind::{Membership, Share};
 use guestlist::cache::ObjectRef;
-use guestlist::directory::{AccessChange, Operation};
+use guestlist::directory::{AccessChange, GuestChange, Operation};
 use guestlist::engine::Planner;
 use guestlist::plan::{Finalizer, Inputs, Plan, Status, plan};
 use serde_json::json;
@@ -47,15 +47,15 @@ fn without(world: Inputs<'_>, key: &ObjectRef, drop: impl Fn(&Operation) -> bool
 }
 
 fn withholds_nothing(world: Inputs<'_>, key: &ObjectRef) -> Plan {
-    without(world, key, |operation| matches!(operation, Operation::Revoke { .. }))
+    without(world, key, |operation| matches!(operation, Operation::Guest { change: GuestChange::Revoke { .. }, .. }))
 }
 
 fn demotes_nobody(world: Inputs<'_>, key: &ObjectRef) -> Plan {
-    without(world, key, |operation| matches!(operation, Operation::Demote { .. }))
+    without(world, key, |operation| matches!(operation, Operation::Guest { change: GuestChange::Demote, .. }))
 }
 
 fn gives_nothing(world: Inputs<'_>, key: &ObjectRef) -> Plan {
-    without(world, key, |operation| matches!(operation, Operation::Grant { .. }))
+    without(world, key, |operation| matches!(operation, Operation::Guest { change: GuestChange::Grant { .. }, .. }))
 }
 
 fn lets_go_before_it_has_ended_anything(world: Inputs<'_>, key: &ObjectRef) -> Plan {

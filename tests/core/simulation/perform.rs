@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::executor::block_on;
 use guestlist::cache::{Kind, ObjectRef};
 use guestlist::directory::{
-    AccessChange, Applied, DirectoryReader, DirectoryWriter, Epoch, Error, Operation, Revision, Snapshot,
+    AccessChange, Applied, DirectoryReader, DirectoryWriter, Epoch, Error, GuestChange, Operation, Revision, Snapshot,
 };
 use guestlist::domain::Reason;
 use guestlist::engine::{Failure, Input, Task, TaskOutcome};
@@ -42,7 +42,7 @@ enum Broken {
 /// An operation with its object and its reason. A grant has one line for each account: two new shares get their
 /// finalizers one after the other, so their grants come in one operation or in two.
 pub fn lines(key: &ObjectRef, step: &Step) -> Vec<String> {
-    if let Operation::Grant { grants, .. } = &step.operation {
+    if let Operation::Guest { change: GuestChange::Grant { grants }, .. } = &step.operation {
         return grants.iter().map(|grant| format!("{key}: give {grant:?}")).collect();
     }
     // A cascade deletes a newly created object without a finalizer at once. Then the partner ends its guest, instead of
@@ -278,7 +278,7 @@ impl Sim {
                     None => unavailable(),
                 }
             }
-            _ if matches!(operation, Operation::ResendInvitation { .. })
+            _ if matches!(operation, Operation::Guest { change: GuestChange::ResendInvitation { .. }, .. })
                 && running.about.address.as_ref().is_some_and(|address| self.mailless.contains(address)) =>
             {
                 Err(Error::Unsent { context: "no mail server".to_owned() })
@@ -329,7 +329,8 @@ impl Sim {
     }
 
     fn note_purge(&mut self, operation: &Operation) {
-        if let (Operation::Purge { .. }, Some(watch)) = (operation, &mut self.watch) {
+        if let (Operation::Guest { change: GuestChange::Purge { .. }, .. }, Some(watch)) = (operation, &mut self.watch)
+        {
             watch.purged.push(self.now);
         }
     }

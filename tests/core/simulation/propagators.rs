@@ -2,7 +2,7 @@
 //! access at once.
 
 use guestlist::cache::Kind::{Membership, Partner, Share};
-use guestlist::directory::{AccountRecord, Operation, UserRecord};
+use guestlist::directory::{AccountRecord, GuestChange, Operation, UserRecord};
 use guestlist::directory::{Changed, Import};
 use serde_json::json;
 
@@ -61,7 +61,7 @@ fn propagator_without_a_record_passes_nothing_on() {
         let has = |sim: &Sim| sim.effective().contains_key(&("bob".to_owned(), "instagram".to_owned()));
         assert!(has(&sim), "seed {seed}: {:?}", sim.effective());
         let guest = sim.guest(&email("eve@acme.example")).unwrap().id;
-        happen(&mut sim, Edit::Tamper(Box::new(Operation::Deactivate { guest })));
+        happen(&mut sim, Edit::Tamper(Box::new(Operation::Guest { id: guest, change: GuestChange::Deactivate })));
         sim.settle();
         assert!(!has(&sim), "seed {seed}: eve is not a guest, and may not become one");
         walk::is_at_rest(&mut sim);

@@ -122,7 +122,10 @@ fn restless(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     let mut plan = plan(world, key);
     if let (Membership, Some(record)) = (key.kind, world.observed.guests().next()) {
         plan.steps = vec![guestlist::plan::Step {
-            operation: guestlist::directory::Operation::RevokeInvitation { guest: record.id.clone() },
+            operation: guestlist::directory::Operation::Guest {
+                id: record.id.clone(),
+                change: guestlist::directory::GuestChange::RevokeInvitation,
+            },
             reason: guestlist::domain::Reason::Terminating,
             message: "it never learns".to_owned(),
         }];

@@ -3,7 +3,7 @@
 
 use futures::executor::block_on;
 use guestlist::cache::Kind::{Membership, Partner, Share};
-use guestlist::directory::{DirectoryWriter, Epoch, Error, Operation};
+use guestlist::directory::{DirectoryWriter, Epoch, Error, GuestChange, Operation};
 use guestlist::engine::{Input, Planner};
 use guestlist::plan::{Inputs, Plan, plan};
 use jiff::SignedDuration;
@@ -240,7 +240,10 @@ fn record_changed_before_an_early_revocation_is_read_again() {
         let bob = sim.guest(&email("bob@acme.example")).unwrap();
         if !bob.grants.is_empty() {
             // Another process changes the record, and no change is reported.
-            let operation = Operation::Revoke { guest: bob.id, accounts: vec!["newsletter".to_owned()] };
+            let operation = Operation::Guest {
+                id: bob.id,
+                change: GuestChange::Revoke { accounts: vec!["newsletter".to_owned()] },
+            };
             block_on(sim.directory.execute(&operation, None, sim.now, Epoch(i64::MAX))).unwrap();
         }
         let looks = sim.looks;

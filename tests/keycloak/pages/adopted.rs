@@ -1,6 +1,8 @@
 //! Users that guestlist did not create: adopted people, and strangers in an organization.
 
-use guestlist::directory::{DirectoryReader as _, Error, Operation, Origin, OwnershipMark};
+use guestlist::directory::{
+    DirectoryReader as _, Error, GuestChange, NewGuest, Operation, Origin, OwnershipMark, PartnerChange,
+};
 use guestlist::domain::ShareRole;
 use serde_json::Value;
 
@@ -11,13 +13,28 @@ const BOB: &str = "bob@acme.example";
 
 /// Admits an existing user.
 pub fn adopt(address: &str) -> Operation {
-    let Operation::InviteGuest { guest, mark, partner, partner_name, address, display_name, role, allowed, expires_at } =
-        admit(&email(address), in_three_days())
+    let Operation::Guest {
+        id: guest,
+        change:
+            GuestChange::Invite(NewGuest { mark, partner, partner_name, address, display_name, role, allowed, expires_at }),
+    } = admit(&email(address), in_three_days())
     else {
         unreachable!()
     };
     let mark = OwnershipMark { origin: Origin::Adopted, ..mark };
-    Operation::InviteGuest { guest, mark, partner, partner_name, address, display_name, role, allowed, expires_at }
+    Operation::Guest {
+        id: guest,
+        change: GuestChange::Invite(NewGuest {
+            mark,
+            partner,
+            partner_name,
+            address,
+            display_name,
+            role,
+            allowed,
+            expires_at,
+        }),
+    }
 }
 
 /// The fields that guestlist may not change in an existing user.
@@ -26,9 +43,9 @@ pub fn own(user: &Value) -> [Value; 6] {
 }
 
 async fn remove_partner(stage: &Stage) {
-    stage.done(&Operation::DeactivatePartner { partner: acme() }).await;
+    stage.done(&Operation::Partner { id: acme(), change: PartnerChange::Deactivate }).await;
     let since = stage.directory.partner(&acme()).await.unwrap().unwrap().deactivated_at.unwrap();
-    stage.done(&Operation::PurgePartner { partner: acme(), since }).await;
+    stage.done(&Operation::Partner { id: acme(), change: PartnerChange::Purge { since } }).await;
     assert_eq!(stage.directory.partner(&acme()).await.unwrap(), None);
 }
 
@@ -55,15 +72,15 @@ fn adopted_user_joins_with_own_password_and_outlives_partner() {
         let tokens = bob.signs_in().await.unwrap();
         holds(&tokens, &["instagram:collaborator"]);
         for not_ours in [
-            Operation::DisableLogin { guest: guest("bob") },
-            Operation::Deactivate { guest: guest("bob") },
-            Operation::ResetMfa { guest: guest("bob"), enrolled_before: in_three_days() },
+            Operation::Guest { id: guest("bob"), change: GuestChange::DisableLogin },
+            Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate },
+            Operation::Guest { id: guest("bob"), change: GuestChange::ResetMfa { enrolled_before: in_three_days() } },
         ] {
             let refused = stage.run(&not_ours).await;
             assert!(matches!(refused, Err(Error::Refused { .. })), "{not_ours:?}: {refused:?}");
         }
 
-        stage.done(&Operation::RemoveAdopted { guest: guest("bob") }).await;
+        stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::RemoveAdopted }).await;
         assert!(!stage.application.knows(&tokens).await, "what he was signed in with held an account");
         assert!(stage.has_no_record(BOB).await);
         remove_partner(stage).await;
@@ -87,12 +104,12 @@ fn a_stranger_in_the_organization_is_left_alone_and_keeps_it() {
         let listed = stage.directory.guests(None).await.unwrap().items;
         assert_eq!(listed.iter().map(|guest| guest.address.as_str()).collect::<Vec<_>>(), [BOB]);
 
-        stage.done(&Operation::Deactivate { guest: guest("bob") }).await;
+        stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }).await;
         let since = bob.record().await.deactivated_at.unwrap();
-        stage.done(&Operation::DeactivatePartner { partner: acme() }).await;
-        stage.done(&Operation::Purge { guest: guest("bob"), since, at_most: 100 }).await;
+        stage.done(&Operation::Partner { id: acme(), change: PartnerChange::Deactivate }).await;
+        stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Purge { since, at_most: 100 } }).await;
         let since = stage.directory.partner(&acme()).await.unwrap().unwrap().deactivated_at.unwrap();
-        stage.done(&Operation::PurgePartner { partner: acme(), since }).await;
+        stage.done(&Operation::Partner { id: acme(), change: PartnerChange::Purge { since } }).await;
 
         assert_eq!(stage.user(BOB).await, Value::Null, "whom we made is gone");
         assert_eq!(stage.user("erin@host.example").await, stranger, "she is as she was");

@@ -1,7 +1,7 @@
 //! guestlist's clock differs from Keycloak's, by minutes and by days, ahead and behind. A reset removes earlier factors
 //! and keeps later ones, invitations end on time, and the difference is reported.
 
-use guestlist::directory::{DirectoryReader as _, DirectoryWriter, Epoch, MfaRecord, Operation};
+use guestlist::directory::{DirectoryReader as _, DirectoryWriter, Epoch, GuestChange, MfaRecord, Operation};
 use jiff::{SignedDuration, Timestamp};
 
 use super::harness::on_stage;
@@ -49,7 +49,7 @@ fn reset_with_differing_clocks_takes_old_factors_only() {
             // The clocks are known to the second: a factor that was enrolled within it may be earlier or later.
             tokio::time::sleep(std::time::Duration::from_secs(3)).await;
             let id = address.split('@').next().unwrap();
-            let reset = Operation::ResetMfa { guest: guest(id), enrolled_before: now() };
+            let reset = Operation::Guest { id: guest(id), change: GuestChange::ResetMfa { enrolled_before: now() } };
             does(&reset).await;
             assert_eq!(stage.credential(address, "otp").await, None, "{ahead}: the old factor is there");
 

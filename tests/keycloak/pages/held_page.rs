@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use guestlist::directory::Operation;
+use guestlist::directory::{GuestChange, Operation};
 use guestlist::domain::ShareRole;
 use jiff::Timestamp;
 use serde_json::json;
@@ -98,7 +98,12 @@ async fn regrant(stage: &Stage) {
 }
 
 async fn withhold(stage: &Stage) {
-    stage.done(&Operation::Revoke { guest: guest("bob"), accounts: vec!["instagram".to_owned()] }).await;
+    stage
+        .done(&Operation::Guest {
+            id: guest("bob"),
+            change: GuestChange::Revoke { accounts: vec!["instagram".to_owned()] },
+        })
+        .await;
 }
 
 /// The one-time passwords of the guest.
@@ -143,7 +148,7 @@ fn held_page_outlives_reset_suspension_and_removal() {
         let mut bob = prepare(stage).await;
         let reset = async || {
             let enrolled_before = Timestamp::now();
-            stage.done(&Operation::ResetMfa { guest: guest("bob"), enrolled_before }).await;
+            stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::ResetMfa { enrolled_before } }).await;
         };
         outlives(&mut bob, "reset", reset, async |bob| {
             bob.signs_in().await.expect_err("the factor is gone");
@@ -154,16 +159,16 @@ fn held_page_outlives_reset_suspension_and_removal() {
 
         let suspended = async || {
             withhold(stage).await;
-            stage.done(&Operation::DisableLogin { guest: guest("bob") }).await;
+            stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::DisableLogin }).await;
         };
         outlives(&mut bob, "suspended", suspended, async |_| {
-            stage.done(&Operation::EnableLogin { guest: guest("bob") }).await;
+            stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::EnableLogin }).await;
         })
         .await;
 
         let removed = async || {
             withhold(stage).await;
-            stage.done(&Operation::Deactivate { guest: guest("bob") }).await;
+            stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }).await;
         };
         outlives(&mut bob, "removed", removed, async |bob| {
             stage.done(&admit(&email(BOB), in_three_days())).await;
@@ -179,12 +184,12 @@ fn held_page_adds_factor_while_login_is_disabled() {
         let mut bob = prepare(stage).await;
         let mut held = HeldPage::open(&mut bob, Page::Authenticator).await;
         withhold(stage).await;
-        stage.done(&Operation::DisableLogin { guest: guest("bob") }).await;
+        stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::DisableLogin }).await;
         let link = held.browser.origin().to_string();
         held.submit().await;
         assert!(held.browser.landed.is_none(), "nobody signs in while the login is disabled");
         assert_eq!(authenticators(stage).await.len(), 2);
-        stage.done(&Operation::EnableLogin { guest: guest("bob") }).await;
+        stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::EnableLogin }).await;
         held.browser.open(&link).await;
         assert!(held.browser.landed.is_none() && !held.is_shown(), "{}", held.browser.words());
     });
@@ -200,7 +205,7 @@ fn wrong_submit_renews_held_page_while_login_is_disabled() {
         stage.admin("PUT", "", Some(json!({"accessCodeLifespanUserAction": 300}))).await;
         let mut held = HeldPage::open(&mut bob, Page::Password).await;
         withhold(stage).await;
-        stage.done(&Operation::DisableLogin { guest: guest("bob") }).await;
+        stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::DisableLogin }).await;
         let wrong = [("password-new", "one"), ("password-confirm", "another")];
         loop {
             // The page is older than the timeout, except for the submit that follows.
@@ -214,9 +219,9 @@ fn wrong_submit_renews_held_page_while_login_is_disabled() {
                 break;
             }
             stage.admin("PUT", "", Some(json!({"accessCodeLifespanUserAction": 300}))).await;
-            stage.done(&Operation::EnableLogin { guest: guest("bob") }).await;
+            stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::EnableLogin }).await;
             held = HeldPage::open(&mut bob, Page::Password).await;
-            stage.done(&Operation::DisableLogin { guest: guest("bob") }).await;
+            stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::DisableLogin }).await;
         }
         assert!(held.is_shown(), "{}", held.browser.words());
         tokio::time::sleep(Duration::from_secs(TIMEOUT + 1)).await;
@@ -234,9 +239,9 @@ fn held_page_ends_with_the_user() {
             pages.push(HeldPage::open(&mut bob, page).await);
         }
         withhold(stage).await;
-        stage.done(&Operation::Deactivate { guest: guest("bob") }).await;
+        stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }).await;
         let since = stage.record(BOB).await.deactivated_at.unwrap();
-        stage.done(&Operation::Purge { guest: guest("bob"), since, at_most: 9 }).await;
+        stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Purge { since, at_most: 9 } }).await;
         stage.active(BOB).await;
         regrant(stage).await;
         for held in &mut pages {

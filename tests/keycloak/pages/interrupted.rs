@@ -1,7 +1,7 @@
 //! Revocations that stop after any of their writes: the next process finds the rest due, and completes it.
 
 use guestlist::directory::{
-    DirectoryReader as _, DirectoryWriter as _, Epoch, GuestId, GuestRecord, MfaRecord, Operation,
+    DirectoryReader as _, DirectoryWriter as _, Epoch, GuestChange, GuestId, GuestRecord, MfaRecord, Operation,
 };
 use guestlist::domain::ShareRole;
 use jiff::Timestamp;
@@ -82,7 +82,7 @@ async fn is_ended(stage: &Stage, address: &str, ending: &Ending, operation: &Ope
     assert!(!record.as_ref().is_some_and(|record| (ending.due)(record)));
     if let Some(record) = record.filter(|record| record.is_live() && !record.login.is_enabled()) {
         // None of these operations should leave the login disabled.
-        let enable = Operation::EnableLogin { guest: record.id };
+        let enable = Operation::Guest { id: record.id, change: GuestChange::EnableLogin };
         directory.execute(&enable, None, Timestamp::now(), Epoch(0)).await.unwrap();
     }
 }
@@ -132,7 +132,10 @@ fn holds_something(record: &GuestRecord) -> bool {
 #[test]
 fn interrupted_revocation_leaves_no_session_with_revoked_grant() {
     on_stage("cut-withheld", async |stage| {
-        let operation = |guest| Operation::Revoke { guest, accounts: vec!["instagram".to_owned()] };
+        let operation = |guest| Operation::Guest {
+            id: guest,
+            change: GuestChange::Revoke { accounts: vec!["instagram".to_owned()] },
+        };
         broken_off_anywhere(stage, signed_in, Ending { operation, due: holds_something, leaves: false }).await;
     });
 }
@@ -140,7 +143,8 @@ fn interrupted_revocation_leaves_no_session_with_revoked_grant() {
 #[test]
 fn interrupted_mfa_reset_leaves_no_session_with_reset_factor() {
     on_stage("cut-reset", async |stage| {
-        let operation = |guest| Operation::ResetMfa { guest, enrolled_before: Timestamp::MAX };
+        let operation =
+            |guest| Operation::Guest { id: guest, change: GuestChange::ResetMfa { enrolled_before: Timestamp::MAX } };
         let due = |record: &GuestRecord| !matches!(&record.mfa, MfaRecord::Known(methods) if methods.is_empty());
         broken_off_anywhere(stage, signed_in, Ending { operation, due, leaves: false }).await;
     });
@@ -149,12 +153,12 @@ fn interrupted_mfa_reset_leaves_no_session_with_reset_factor() {
 #[test]
 fn interrupted_deactivation_leaves_no_member_link_or_session() {
     on_stage("cut-off", async |stage| {
-        let operation = |guest| Operation::Deactivate { guest };
+        let operation = |guest| Operation::Guest { id: guest, change: GuestChange::Deactivate };
         let ending = || Ending { operation, due: GuestRecord::is_live, leaves: true };
         broken_off_anywhere(stage, signed_in, ending()).await;
     });
     on_stage("cut-invited", async |stage| {
-        let operation = |guest| Operation::Deactivate { guest };
+        let operation = |guest| Operation::Guest { id: guest, change: GuestChange::Deactivate };
         broken_off_anywhere(stage, invited, Ending { operation, due: GuestRecord::is_live, leaves: true }).await;
     });
 }
@@ -162,7 +166,7 @@ fn interrupted_deactivation_leaves_no_member_link_or_session() {
 #[test]
 fn a_revocation_that_is_broken_off_anywhere_leaves_no_link() {
     on_stage("cut-revoked", async |stage| {
-        let operation = |guest| Operation::RevokeInvitation { guest };
+        let operation = |guest| Operation::Guest { id: guest, change: GuestChange::RevokeInvitation };
         let due = |record: &GuestRecord| record.invitation.is_some();
         broken_off_anywhere(stage, invited, Ending { operation, due, leaves: true }).await;
     });
@@ -170,7 +174,7 @@ fn a_revocation_that_is_broken_off_anywhere_leaves_no_link() {
 
 #[test]
 fn interrupted_removal_of_adopted_user_leaves_no_member_or_link() {
-    let operation = |guest| Operation::RemoveAdopted { guest };
+    let operation = |guest| Operation::Guest { id: guest, change: GuestChange::RemoveAdopted };
     on_stage("cut-released", async |stage| {
         broken_off_anywhere(stage, adopted, Ending { operation, due: GuestRecord::is_live, leaves: true }).await;
     });
@@ -182,7 +186,7 @@ fn interrupted_removal_of_adopted_user_leaves_no_member_or_link() {
 #[test]
 fn interrupted_unmanage_leaves_no_member_and_no_session() {
     on_stage("cut-given-back", async |stage| {
-        let operation = |guest| Operation::Unmanage { guest };
+        let operation = |guest| Operation::Guest { id: guest, change: GuestChange::Unmanage };
         broken_off_anywhere(stage, signed_in, Ending { operation, due: GuestRecord::is_live, leaves: true }).await;
     });
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use guestlist::directory::Operation;
+use guestlist::directory::{GuestChange, Operation};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
@@ -48,7 +48,10 @@ fn invitation_expires_with_realm_and_new_mail_has_valid_link() {
         assert_eq!(bob.browser.status, 400, "{}", bob.browser.words());
 
         lifetime(stage, 3600).await;
-        let again = Operation::ResendInvitation { guest: guest("bob"), expires_at: in_three_days() };
+        let again = Operation::Guest {
+            id: guest("bob"),
+            change: GuestChange::ResendInvitation { expires_at: in_three_days() },
+        };
         stage.run(&again).await.unwrap();
         assert_eq!(stage.mail.count(BOB), 2, "one mail more");
         assert_ne!(bob.link(), first);

@@ -1,6 +1,6 @@
 //! A realm that disables users permanently after wrong passwords.
 
-use guestlist::directory::{Error, Login, Operation};
+use guestlist::directory::{Error, GuestChange, Login, Operation};
 use guestlist::domain::ShareRole;
 use serde_json::json;
 
@@ -42,21 +42,21 @@ fn permanently_locked_out_guest_stays_so_until_enabled_by_hand() {
         let mut bob = stage.active(BOB).await;
         stage.done(&give("bob", vec![grant("instagram", ShareRole::Collaborator)])).await;
         guesses(stage).await;
-        stays_locked_out(stage, &Operation::EnableLogin { guest: guest("bob") }).await;
+        stays_locked_out(stage, &Operation::Guest { id: guest("bob"), change: GuestChange::EnableLogin }).await;
         // Access is revoked meanwhile, and that does not enable the login.
         let accounts = vec!["instagram".to_owned()];
-        stage.done(&Operation::Revoke { guest: guest("bob"), accounts }).await;
-        stays_locked_out(stage, &Operation::EnableLogin { guest: guest("bob") }).await;
+        stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Revoke { accounts } }).await;
+        stays_locked_out(stage, &Operation::Guest { id: guest("bob"), change: GuestChange::EnableLogin }).await;
         // An administrator enables the user.
         let id = stage.user(BOB).await["id"].as_str().unwrap().to_owned();
         stage.admin("PUT", &format!("/users/{id}"), Some(json!({"enabled": true}))).await;
         assert!(bob.record().await.login.is_enabled());
-        stage.done(&Operation::EnableLogin { guest: guest("bob") }).await;
+        stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::EnableLogin }).await;
         bob.signs_in().await.expect("he is in");
 
         // A new invitation after a removal does not enable it, either.
         guesses(stage).await;
-        stage.done(&Operation::Deactivate { guest: guest("bob") }).await;
+        stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }).await;
         stays_locked_out(stage, &admit(&email(BOB), in_three_days())).await;
         assert_eq!(stage.mail.count(BOB), 1, "and nobody is mailed");
     });

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use guestlist::directory::{Error, Operation};
+use guestlist::directory::{Error, GuestChange, Operation};
 
 use super::harness::{Stage, in_three_days, on_stage};
 use crate::support::contract::{admit, email, guest};
@@ -35,7 +35,10 @@ fn mail_server_refusal_is_reported_and_mail_is_sent_once_later() {
 
         // The same operation again: the user exists, and nothing is sent.
         stage.done(&admit(&email(BOB), in_three_days())).await;
-        let invite = Operation::ResendInvitation { guest: guest("bob"), expires_at: in_three_days() };
+        let invite = Operation::Guest {
+            id: guest("bob"),
+            change: GuestChange::ResendInvitation { expires_at: in_three_days() },
+        };
         is_clear(&stage.run(&invite).await.expect_err("still no mail server"));
         let record = stage.record(BOB).await;
         assert_eq!((record.invitation, record.last_mail_at), (None, None));
@@ -46,7 +49,8 @@ fn mail_server_refusal_is_reported_and_mail_is_sent_once_later() {
 /// Once the mail server accepts mails, one is sent, and its link works.
 async fn goes_out_once(stage: &Stage) {
     stage.mail.set(Mood::Takes);
-    let invite = Operation::ResendInvitation { guest: guest("bob"), expires_at: in_three_days() };
+    let invite =
+        Operation::Guest { id: guest("bob"), change: GuestChange::ResendInvitation { expires_at: in_three_days() } };
     stage.done(&invite).await;
     stage.done(&invite).await;
     assert_eq!(stage.mail.count(BOB), 1, "one mail in all");
@@ -77,7 +81,10 @@ fn failed_resend_of_invitation_leaves_no_working_link() {
         let mut bob = stage.invite(BOB).await;
         let sent = bob.record().await.last_mail_at;
         stage.mail.set(Mood::Refuses);
-        let again = Operation::ResendInvitation { guest: guest("bob"), expires_at: in_three_days() };
+        let again = Operation::Guest {
+            id: guest("bob"),
+            change: GuestChange::ResendInvitation { expires_at: in_three_days() },
+        };
         is_clear(&stage.run(&again).await.expect_err("no mail went out"));
         let record = bob.record().await;
         assert_eq!((record.invitation, record.last_mail_at), (None, sent), "the last mail was the first");
@@ -96,7 +103,10 @@ fn half_joined_guest_without_mail_is_reported_and_mailed_later() {
         let mut bob = stage.invite(BOB).await;
         bob.accepts().await;
         stage.mail.set(Mood::Refuses);
-        let again = Operation::ResendInvitation { guest: guest("bob"), expires_at: in_three_days() };
+        let again = Operation::Guest {
+            id: guest("bob"),
+            change: GuestChange::ResendInvitation { expires_at: in_three_days() },
+        };
         is_clear(&stage.run(&again).await.expect_err("no mail went out"));
         assert_eq!(bob.record().await.invitation, None);
         stage.mail.set(Mood::Takes);

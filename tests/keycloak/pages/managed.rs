@@ -1,7 +1,7 @@
 //! Members that Keycloak would delete with their membership or their organization: users who registered with an
 //! invitation that an administrator sent from the console.
 
-use guestlist::directory::{DirectoryReader as _, GuestId, Operation};
+use guestlist::directory::{DirectoryReader as _, GuestChange, GuestId, Operation, PartnerChange};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -58,19 +58,21 @@ fn user_registered_by_foreign_invitation_outlives_partner() {
         erin["attributes"] = json!({"guestlist.partner": [acme().0], "guestlist.accounts": ["instagram:manager"]});
         stage.admin("PUT", &format!("/users/{id}"), Some(erin)).await;
         assert!(stage.record(ERIN).await.grants.contains_key("instagram"));
-        stage.done(&Operation::RemoveAdopted { guest: GuestId(format!("keycloak-{id}")) }).await;
+        stage
+            .done(&Operation::Guest { id: GuestId(format!("keycloak-{id}")), change: GuestChange::RemoveAdopted })
+            .await;
         assert!(stage.has_no_record(ERIN).await);
         assert_eq!(membership(stage, &organization, ERIN).await, "MANAGED", "she is where she was");
         let tokens = stage.application.direct(ERIN, PASSWORD, None).await.expect("she is who she was");
         assert_eq!(accounts(&tokens), None);
 
-        stage.done(&Operation::Deactivate { guest: guest("bob") }).await;
+        stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }).await;
         let since = bob.record().await.deactivated_at.unwrap();
-        stage.done(&Operation::DeactivatePartner { partner: acme() }).await;
+        stage.done(&Operation::Partner { id: acme(), change: PartnerChange::Deactivate }).await;
         stage.application.direct(ERIN, PASSWORD, None).await.expect("in an organization that is on");
-        stage.done(&Operation::Purge { guest: guest("bob"), since, at_most: 100 }).await;
+        stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Purge { since, at_most: 100 } }).await;
         let since = stage.directory.partner(&acme()).await.unwrap().unwrap().deactivated_at.unwrap();
-        stage.done(&Operation::PurgePartner { partner: acme(), since }).await;
+        stage.done(&Operation::Partner { id: acme(), change: PartnerChange::Purge { since } }).await;
         assert_eq!(stage.directory.partner(&acme()).await.unwrap(), None, "the organization is nobody's");
         assert_eq!(stage.user(BOB).await, Value::Null, "whom guestlist made is gone");
         assert_eq!(membership(stage, &organization, ERIN).await, "MANAGED");
@@ -88,7 +90,7 @@ fn deactivated_partner_registers_no_user_and_purges_none() {
         }
         let mut open_before = opens(stage, ERIN).await;
         assert!(open_before.asks("firstName"), "{}", open_before.words());
-        stage.done(&Operation::DeactivatePartner { partner: acme() }).await;
+        stage.done(&Operation::Partner { id: acme(), change: PartnerChange::Deactivate }).await;
         registers(&mut open_before, ERIN).await;
         let page = opens(stage, late).await;
         assert!(!page.asks("firstName"), "{}", page.words());
@@ -97,7 +99,7 @@ fn deactivated_partner_registers_no_user_and_purges_none() {
         }
         let erin = stage.user(ERIN).await;
         let since = stage.directory.partner(&acme()).await.unwrap().unwrap().deactivated_at.unwrap();
-        stage.done(&Operation::PurgePartner { partner: acme(), since }).await;
+        stage.done(&Operation::Partner { id: acme(), change: PartnerChange::Purge { since } }).await;
         assert_eq!(stage.organization().await, None);
         assert_eq!(stage.user(ERIN).await, erin);
     });

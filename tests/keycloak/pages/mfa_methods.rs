@@ -1,6 +1,6 @@
 //! The MFA methods allowed to a guest on real pages: Keycloak asks for an allowed method, and for no other.
 
-use guestlist::directory::{MfaRecord, Operation};
+use guestlist::directory::{GuestChange, MfaRecord, NewGuest, Operation};
 use guestlist::domain::{Methods, MfaMethod, ShareRole, all_methods};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -18,7 +18,7 @@ fn only(method: MfaMethod) -> Methods {
 /// Invites bob with these methods; bob follows the link and chooses a password.
 async fn joined<'a>(stage: &'a Stage, methods: &Methods) -> Person<'a> {
     let mut operation = admit(&email(BOB), in_three_days());
-    if let Operation::InviteGuest { allowed, .. } = &mut operation {
+    if let Operation::Guest { change: GuestChange::Invite(NewGuest { allowed, .. }), .. } = &mut operation {
         allowed.clone_from(methods);
     }
     stage.done(&operation).await;
@@ -30,13 +30,15 @@ async fn joined<'a>(stage: &'a Stage, methods: &Methods) -> Person<'a> {
 
 /// The methods allowed to bob change.
 async fn allow(stage: &Stage, methods: &Methods) {
-    let describe = Operation::UpdateGuest {
-        guest: guest("bob"),
-        mark: mark("bob", "u-bob"),
-        partner: acme(),
-        partner_name: "acme".to_owned(),
-        display_name: "bob".to_owned(),
-        allowed: methods.clone(),
+    let describe = Operation::Guest {
+        id: guest("bob"),
+        change: GuestChange::Update {
+            mark: mark("bob", "u-bob"),
+            partner: acme(),
+            partner_name: "acme".to_owned(),
+            display_name: "bob".to_owned(),
+            allowed: methods.clone(),
+        },
     };
     stage.done(&describe).await;
     assert_eq!(stage.record(BOB).await.allowed, *methods);
@@ -126,7 +128,8 @@ fn reset_guest_is_asked_again_for_the_method_that_counts() {
         let mut bob = joined(stage, &only(MfaMethod::WebAuthn)).await;
         bob.registers_a_key().await;
         bob.signs_in().await.expect("in");
-        let reset = Operation::ResetMfa { guest: guest("bob"), enrolled_before: Timestamp::now() };
+        let reset =
+            Operation::Guest { id: guest("bob"), change: GuestChange::ResetMfa { enrolled_before: Timestamp::now() } };
         stage.done(&reset).await;
         assert_eq!((methods(&bob).await, required(stage).await), (vec![], json!(["webauthn-register"])));
         bob.signs_in().await.expect_err("no factor is left");

@@ -1,6 +1,6 @@
 //! Links that are sent again, and people who interrupt the enrolment and continue later.
 
-use guestlist::directory::{Error, MfaRecord, Operation};
+use guestlist::directory::{Error, GuestChange, MfaRecord, Operation};
 use guestlist::domain::MfaMethod;
 
 use super::harness::{in_three_days, on_stage};
@@ -9,7 +9,7 @@ use crate::support::contract::guest;
 const BOB: &str = "bob@acme.example";
 
 fn invite_again() -> Operation {
-    Operation::ResendInvitation { guest: guest("bob"), expires_at: in_three_days() }
+    Operation::Guest { id: guest("bob"), change: GuestChange::ResendInvitation { expires_at: in_three_days() } }
 }
 
 #[test]
@@ -37,7 +37,7 @@ fn resent_invitation_invalidates_earlier_link_and_open_page() {
 fn a_revoked_invitation_cannot_be_followed() {
     on_stage("revoked", async |stage| {
         let mut bob = stage.invite(BOB).await;
-        stage.done(&Operation::RevokeInvitation { guest: guest("bob") }).await;
+        stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::RevokeInvitation }).await;
         assert_eq!(bob.record().await.invitation, None);
         bob.opens(&bob.link()).await;
         assert_eq!(bob.browser.status, 400, "{}", bob.browser.words());
@@ -50,7 +50,7 @@ fn invitation_revoked_during_password_choice_makes_no_guest() {
         let mut bob = stage.invite(BOB).await;
         bob.accepts().await;
         assert!(bob.browser.asks("password-new"), "{}", bob.browser.words());
-        stage.done(&Operation::RevokeInvitation { guest: guest("bob") }).await;
+        stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::RevokeInvitation }).await;
         bob.chooses_a_password().await;
         let record = bob.record().await;
         assert_eq!((record.joined_at, record.invitation), (None, None));
@@ -91,7 +91,7 @@ fn second_mail_before_password_is_sent_once_and_revocable() {
         stage.done(&again).await;
         assert_eq!(stage.mail.count(BOB), 2);
         let link = bob.link();
-        stage.done(&Operation::RevokeInvitation { guest: guest("bob") }).await;
+        stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::RevokeInvitation }).await;
         assert_eq!(bob.record().await.invitation, None);
         bob.opens(&link).await;
         assert_eq!(bob.browser.status, 400, "{}", bob.browser.words());

@@ -1,6 +1,6 @@
 //! Realms with stricter rules for users than Keycloak's defaults.
 
-use guestlist::directory::{DirectoryReader as _, Error, Operation};
+use guestlist::directory::{DirectoryReader as _, Error, GuestChange, Operation};
 use guestlist::domain::ShareRole;
 use serde_json::{Value, json};
 
@@ -31,7 +31,10 @@ fn newly_required_attribute_does_not_prevent_revocation() {
         let Err(Error::Refused { message }) = refused else { panic!("{refused:?}") };
         assert!(message.contains("department") && message.contains("require it of users only"), "{message}");
 
-        let withhold = Operation::Revoke { guest: guest("bob"), accounts: vec!["instagram".to_owned()] };
+        let withhold = Operation::Guest {
+            id: guest("bob"),
+            change: GuestChange::Revoke { accounts: vec!["instagram".to_owned()] },
+        };
         stage.done(&withhold).await;
         assert!(!stage.application.knows(&tokens).await);
         let user = stage.user(BOB).await;
@@ -70,7 +73,10 @@ fn of_two_users_with_one_address_none_is_taken_for_the_guest() {
         // A stranger who gets a guest's address later receives nothing of the guest's.
         let carol = stage.invite(CAROL).await;
         stage.admin("POST", "/users", Some(second(CAROL))).await;
-        let again = Operation::ResendInvitation { guest: guest("carol"), expires_at: in_three_days() };
+        let again = Operation::Guest {
+            id: guest("carol"),
+            change: GuestChange::ResendInvitation { expires_at: in_three_days() },
+        };
         let before = stage.admin("GET", &format!("/users?exact=true&email={CAROL}"), None).await;
         let refused = stage.run(&again).await;
         let after = stage.admin("GET", &format!("/users?exact=true&email={CAROL}"), None).await;
@@ -126,7 +132,10 @@ fn guests_whose_marks_the_realm_hides_are_not_taken_for_gone() {
         assert_eq!(stage.user(BOB).await["attributes"], Value::Null);
         holds(&bob.signs_in().await.unwrap(), &["instagram:collaborator"]);
 
-        let withhold = Operation::Revoke { guest: guest("bob"), accounts: vec!["instagram".to_owned()] };
+        let withhold = Operation::Guest {
+            id: guest("bob"),
+            change: GuestChange::Revoke { accounts: vec!["instagram".to_owned()] },
+        };
         let hidden = |fault: Error| {
             let said = fault.to_string();
             assert!(said.contains("does not know the attribute") && said.contains("setup"), "{said}");

@@ -1,6 +1,6 @@
 //! A realm whose user profile no longer accepts writes of some guests: due access is revoked nevertheless.
 
-use guestlist::directory::{DirectoryReader as _, Error, GrantRecord, Operation};
+use guestlist::directory::{DirectoryReader as _, Error, GrantRecord, GuestChange, Operation};
 use guestlist::domain::ShareRole;
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -56,13 +56,19 @@ fn unwritable_claims_are_blocked_and_regranted_once_writable() {
     on_stage("tightened", async |stage| {
         let (mut bob, tokens) = holder(stage).await;
         let profile = tighten(stage).await;
-        let withhold = |account: &str| Operation::Revoke { guest: guest("bob"), accounts: vec![account.to_owned()] };
+        let withhold = |account: &str| Operation::Guest {
+            id: guest("bob"),
+            change: GuestChange::Revoke { accounts: vec![account.to_owned()] },
+        };
         is_refused(stage, &withhold("tiktok")).await;
         stage.application.refresh(&tokens).await.expect_err("he stays signed in");
         assert_eq!(accounts(&bob.signs_in().await.expect("he may sign in")), None);
         // The new directory finds all of them still due, and blocked.
         assert_eq!(still_held(stage).await, ["instagram of \"share\", shut out", "tiktok of \"share\", shut out"]);
-        let all = Operation::Revoke { guest: guest("bob"), accounts: vec!["instagram".into(), "tiktok".into()] };
+        let all = Operation::Guest {
+            id: guest("bob"),
+            change: GuestChange::Revoke { accounts: vec!["instagram".into(), "tiktok".into()] },
+        };
         is_refused(stage, &all).await;
 
         stage.admin("PUT", "/users/profile", Some(profile)).await;
@@ -80,12 +86,16 @@ fn steps_without_user_write_succeed_despite_refused_profile() {
     on_stage("tight-rest", async |stage| {
         let (mut bob, tokens) = holder(stage).await;
         tighten(stage).await;
-        is_refused(stage, &Operation::ResetMfa { guest: guest("bob"), enrolled_before: Timestamp::MAX }).await;
+        is_refused(
+            stage,
+            &Operation::Guest { id: guest("bob"), change: GuestChange::ResetMfa { enrolled_before: Timestamp::MAX } },
+        )
+        .await;
         assert_eq!(stage.credential(BOB, "otp").await, None, "his factor is gone");
         stage.application.refresh(&tokens).await.expect_err("he stays signed in");
         bob.signs_in().await.expect_err("he has to enrol first");
 
-        is_refused(stage, &Operation::Deactivate { guest: guest("bob") }).await;
+        is_refused(stage, &Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }).await;
         let organization = stage.organization().await.unwrap();
         let members = stage.admin("GET", &format!("/organizations/{organization}/members"), None).await;
         assert_eq!(members, json!([]), "he is a member no longer");
@@ -103,11 +113,11 @@ fn no_value_is_invented_for_adopted_users_or_own_attributes() {
                                "permissions": {"view": ["admin", "user"], "edit": ["admin", "user"]}});
         asks["attributes"].as_array_mut().unwrap().push(attribute);
         stage.admin("PUT", "/users/profile", Some(asks)).await;
-        let refused = stage.run(&Operation::RemoveAdopted { guest: guest("bob") }).await;
+        let refused = stage.run(&Operation::Guest { id: guest("bob"), change: GuestChange::RemoveAdopted }).await;
         assert!(matches!(refused, Err(Error::Refused { .. })), "{refused:?}");
         assert_eq!(stage.user(BOB).await["attributes"]["department"], Value::Null);
         stage.admin("PUT", "/users/profile", Some(profile.clone())).await;
-        stage.done(&Operation::RemoveAdopted { guest: guest("bob") }).await;
+        stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::RemoveAdopted }).await;
 
         let mut carol = stage.active(CAROL).await;
         stage.done(&give("carol", vec![grant("instagram", ShareRole::Collaborator)])).await;
@@ -118,7 +128,10 @@ fn no_value_is_invented_for_adopted_users_or_own_attributes() {
             }
         }
         stage.admin("PUT", "/users/profile", Some(asks)).await;
-        let withhold = Operation::Revoke { guest: guest("carol"), accounts: vec!["instagram".to_owned()] };
+        let withhold = Operation::Guest {
+            id: guest("carol"),
+            change: GuestChange::Revoke { accounts: vec!["instagram".to_owned()] },
+        };
         let refused = stage.run(&withhold).await;
         assert!(matches!(refused, Err(Error::Refused { .. })), "{refused:?}");
         assert_eq!(stage.user(CAROL).await["attributes"]["guestlist.accounts"], json!(["instagram:collaborator"]));

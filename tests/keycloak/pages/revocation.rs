@@ -2,7 +2,7 @@
 
 use guestlist::util::small_map::SmallMap;
 
-use guestlist::directory::{Grant, MfaRecord, Operation};
+use guestlist::directory::{Grant, GuestChange, MfaRecord, Operation};
 use guestlist::domain::ShareRole;
 use jiff::Timestamp;
 use serde_json::json;
@@ -37,22 +37,33 @@ async fn ends_the_session(stage: &Stage, bob: &mut Person<'_>, tokens: &Tokens, 
 fn revoked_reduced_or_demoted_access_leaves_token_and_session() {
     on_stage("taken", async |stage| {
         let (mut bob, tokens) = signed_in(stage).await;
-        let withhold = Operation::Revoke { guest: guest("bob"), accounts: vec!["youtube".to_owned()] };
+        let withhold =
+            Operation::Guest { id: guest("bob"), change: GuestChange::Revoke { accounts: vec!["youtube".to_owned()] } };
         ends_the_session(stage, &mut bob, &tokens, &withhold).await;
         let tokens = bob.signs_in().await.unwrap();
         holds(&tokens, &["instagram:manager", "tiktok:manager"]);
 
         let lower = vec![grant("tiktok", ShareRole::Collaborator)];
-        ends_the_session(stage, &mut bob, &tokens, &Operation::Reduce { guest: guest("bob"), grants: lower }).await;
+        ends_the_session(
+            stage,
+            &mut bob,
+            &tokens,
+            &Operation::Guest { id: guest("bob"), change: GuestChange::Reduce { grants: lower } },
+        )
+        .await;
         let tokens = bob.signs_in().await.unwrap();
         holds(&tokens, &["instagram:manager", "tiktok:collaborator"]);
 
-        ends_the_session(stage, &mut bob, &tokens, &Operation::Demote { guest: guest("bob") }).await;
+        ends_the_session(stage, &mut bob, &tokens, &Operation::Guest { id: guest("bob"), change: GuestChange::Demote })
+            .await;
         let tokens = bob.signs_in().await.unwrap();
         holds(&tokens, &["instagram:collaborator", "tiktok:collaborator"]);
 
         let accounts_of = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        let all = Operation::Revoke { guest: guest("bob"), accounts: accounts_of(&["instagram", "tiktok"]) };
+        let all = Operation::Guest {
+            id: guest("bob"),
+            change: GuestChange::Revoke { accounts: accounts_of(&["instagram", "tiktok"]) },
+        };
         ends_the_session(stage, &mut bob, &tokens, &all).await;
         assert_eq!(accounts(&bob.signs_in().await.unwrap()), None);
     });
@@ -64,7 +75,7 @@ fn guest_without_reduced_claims_stays_signed_in() {
         let (_, tokens) = signed_in(stage).await;
         let until = Some(Timestamp::now() + jiff::SignedDuration::from_hours(24));
         let earlier = Grant { until, ..grant("instagram", ShareRole::Manager) };
-        stage.done(&Operation::Reduce { guest: guest("bob"), grants: vec![earlier] }).await;
+        stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Reduce { grants: vec![earlier] } }).await;
         let tokens = stage.application.refresh(&tokens).await.expect("nothing was taken from him today");
         holds(&tokens, &["instagram:manager", "tiktok:manager", "youtube:collaborator"]);
         stage.done(&give("bob", vec![grant("youtube", ShareRole::Manager)])).await;
@@ -85,7 +96,12 @@ fn a_passkey_that_was_reset_is_not_answered_as_still_there() {
         stage.admin("PUT", &path, Some(json!({"credentials": passkey}))).await;
         let MfaRecord::Known(both) = stage.record(BOB).await.mfa else { panic!("it can be told") };
         assert_eq!(both.len(), 2);
-        stage.done(&Operation::ResetMfa { guest: guest("bob"), enrolled_before: Timestamp::MAX }).await;
+        stage
+            .done(&Operation::Guest {
+                id: guest("bob"),
+                change: GuestChange::ResetMfa { enrolled_before: Timestamp::MAX },
+            })
+            .await;
         assert_eq!(stage.record(BOB).await.mfa, MfaRecord::Known(SmallMap::default()));
     });
 }
@@ -95,7 +111,7 @@ fn mfa_reset_ends_session_and_requires_enrolment_at_sign_in() {
     on_stage("reset", async |stage| {
         let (mut bob, tokens) = signed_in(stage).await;
         let before = Timestamp::now();
-        let reset = Operation::ResetMfa { guest: guest("bob"), enrolled_before: before };
+        let reset = Operation::Guest { id: guest("bob"), change: GuestChange::ResetMfa { enrolled_before: before } };
         ends_the_session(stage, &mut bob, &tokens, &reset).await;
         let record = bob.record().await;
         assert_eq!(record.mfa, MfaRecord::Known(SmallMap::default()));
@@ -140,7 +156,7 @@ fn self_removed_mfa_is_noticed_and_revocation_forces_enrolment() {
         bob.signs_in().await.expect_err("he has to enrol first");
         assert!(bob.browser.asks("totpSecret"), "{}", bob.browser.words());
         let accounts_held = record.grants.keys().cloned().collect();
-        let withhold = Operation::Revoke { guest: guest("bob"), accounts: accounts_held };
+        let withhold = Operation::Guest { id: guest("bob"), change: GuestChange::Revoke { accounts: accounts_held } };
         bob.browser = signed_in;
         ends_the_session(stage, &mut bob, &tokens, &withhold).await;
         bob.signs_in().await.expect_err("he has to enrol first");
@@ -154,14 +170,14 @@ fn self_removed_mfa_is_noticed_and_revocation_forces_enrolment() {
 fn disabled_login_ends_session_and_returns_only_with_a_new_one() {
     on_stage("login-off", async |stage| {
         let (mut bob, tokens) = signed_in(stage).await;
-        let off = Operation::DisableLogin { guest: guest("bob") };
+        let off = Operation::Guest { id: guest("bob"), change: GuestChange::DisableLogin };
         stage.done(&off).await;
         assert!(!stage.application.knows(&tokens).await);
         stage.application.refresh(&tokens).await.expect_err("the login is off");
         bob.signs_in().await.expect_err("the login is off");
         bob.signs_in_directly().await.expect_err("the login is off");
 
-        stage.done(&Operation::EnableLogin { guest: guest("bob") }).await;
+        stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::EnableLogin }).await;
         assert!(!stage.application.knows(&tokens).await, "an old token is not revived");
         stage.application.refresh(&tokens).await.expect_err("an old session is not revived");
         bob.signs_in().await.expect("the login is on");
@@ -173,7 +189,7 @@ fn deactivated_guest_has_no_session_sign_in_or_link() {
     on_stage("deactivated", async |stage| {
         let (mut bob, tokens) = signed_in(stage).await;
         let door = stage.application.door();
-        stage.done(&Operation::Deactivate { guest: guest("bob") }).await;
+        stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }).await;
         assert!(!stage.application.knows(&tokens).await);
         stage.application.refresh(&tokens).await.expect_err("he is gone");
         bob.browser.open(&door).await;
@@ -193,7 +209,7 @@ fn deactivated_guest_has_no_session_sign_in_or_link() {
         // The link of a guest who was only invited no longer works.
         let mut carol = stage.invite("carol@acme.example").await;
         let link = carol.link();
-        stage.done(&Operation::Deactivate { guest: guest("carol") }).await;
+        stage.done(&Operation::Guest { id: guest("carol"), change: GuestChange::Deactivate }).await;
         carol.opens(&link).await;
         assert_eq!(carol.browser.status, 400, "{}", carol.browser.words());
     });

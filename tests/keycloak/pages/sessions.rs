@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use guestlist::directory::{GuestRecord, Operation};
+use guestlist::directory::{GuestChange, GuestRecord, Operation};
 use guestlist::domain::ShareRole;
 use jiff::Timestamp;
 use serde_json::json;
@@ -102,7 +102,7 @@ async fn stage_with_portal(stage: &Stage) {
 }
 
 fn withhold() -> Operation {
-    Operation::Revoke { guest: guest("bob"), accounts: vec!["instagram".to_owned()] }
+    Operation::Guest { id: guest("bob"), change: GuestChange::Revoke { accounts: vec!["instagram".to_owned()] } }
 }
 
 async fn regrant(stage: &Stage, bob: &mut Person<'_>) {
@@ -144,14 +144,21 @@ fn no_session_outlives_revoked_grant_role_or_login() {
         let mut bob = stage.active(BOB).await;
         regrant(stage, &mut bob).await;
         nothing_outlives(stage, &mut bob, "withheld", async || stage.done(&withhold()).await, async |_| {}).await;
-        let lower =
-            Operation::Reduce { guest: guest("bob"), grants: vec![grant("instagram", ShareRole::Collaborator)] };
+        let lower = Operation::Guest {
+            id: guest("bob"),
+            change: GuestChange::Reduce { grants: vec![grant("instagram", ShareRole::Collaborator)] },
+        };
         nothing_outlives(stage, &mut bob, "lowered", async || stage.done(&lower).await, async |_| {}).await;
-        let (demote, promote) = (Operation::Demote { guest: guest("bob") }, Operation::Promote { guest: guest("bob") });
+        let (demote, promote) = (
+            Operation::Guest { id: guest("bob"), change: GuestChange::Demote },
+            Operation::Guest { id: guest("bob"), change: GuestChange::Promote },
+        );
         let demoted = async || stage.done(&demote).await;
         nothing_outlives(stage, &mut bob, "demoted", demoted, async |_| stage.done(&promote).await).await;
-        let (off, on) =
-            (Operation::DisableLogin { guest: guest("bob") }, Operation::EnableLogin { guest: guest("bob") });
+        let (off, on) = (
+            Operation::Guest { id: guest("bob"), change: GuestChange::DisableLogin },
+            Operation::Guest { id: guest("bob"), change: GuestChange::EnableLogin },
+        );
         let disabled = async || stage.done(&off).await;
         nothing_outlives(stage, &mut bob, "disabled", disabled, async |_| stage.done(&on).await).await;
         let suspended = async || {
@@ -170,7 +177,7 @@ fn no_session_outlives_reset_factor() {
         regrant(stage, &mut bob).await;
         let reset = async || {
             let enrolled_before = Timestamp::now();
-            stage.done(&Operation::ResetMfa { guest: guest("bob"), enrolled_before }).await;
+            stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::ResetMfa { enrolled_before } }).await;
         };
         nothing_outlives(stage, &mut bob, "reset", reset, async |bob| {
             bob.signs_in().await.expect_err("the factor is gone");
@@ -189,7 +196,7 @@ fn no_session_outlives_removal_from_partner_or_directory() {
         regrant(stage, &mut bob).await;
         let removed = async || {
             stage.done(&withhold()).await;
-            stage.done(&Operation::Deactivate { guest: guest("bob") }).await;
+            stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }).await;
         };
         nothing_outlives(stage, &mut bob, "removed", removed, async |bob| {
             stage.done(&admit(&email(BOB), in_three_days())).await;
@@ -204,17 +211,24 @@ fn no_session_outlives_removal_from_partner_or_directory() {
             stage.done(&withhold()).await;
         };
         nothing_outlives(stage, &mut bob, "taken out by hand", taken_out, async |bob| {
-            stage.done(&Operation::ResendInvitation { guest: guest("bob"), expires_at: in_three_days() }).await;
+            stage
+                .done(&Operation::Guest {
+                    id: guest("bob"),
+                    change: GuestChange::ResendInvitation { expires_at: in_three_days() },
+                })
+                .await;
             accepts(stage, bob).await;
         })
         .await;
-        let given_back = async || stage.done(&Operation::Unmanage { guest: guest("bob") }).await;
+        let given_back =
+            async || stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Unmanage }).await;
         nothing_outlives(stage, &mut bob, "given back", given_back, async |bob| {
             stage.done(&adopt(BOB)).await;
             accepts(stage, bob).await;
         })
         .await;
-        let released = async || stage.done(&Operation::RemoveAdopted { guest: guest("bob") }).await;
+        let released =
+            async || stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::RemoveAdopted }).await;
         nothing_outlives(stage, &mut bob, "released", released, async |bob| {
             stage.done(&adopt(BOB)).await;
             accepts(stage, bob).await;

@@ -1,6 +1,6 @@
 //! Names and addresses that Keycloak refuses, or that another user of the realm has.
 
-use guestlist::directory::{DirectoryReader as _, Error, Operation, Origin};
+use guestlist::directory::{DirectoryReader as _, Error, GuestChange, NewGuest, Operation, Origin};
 use serde_json::{Value, json};
 
 use super::adopted::adopt;
@@ -13,7 +13,7 @@ const ROBERT: &str = "robert@elsewhere.example";
 /// Admits a guest under this name.
 fn admit_as(address: &str, name: &str) -> Operation {
     let mut operation = admit(&email(address), in_three_days());
-    if let Operation::InviteGuest { display_name, .. } = &mut operation {
+    if let Operation::Guest { change: GuestChange::Invite(NewGuest { display_name, .. }), .. } = &mut operation {
         name.clone_into(display_name);
     }
     operation
@@ -45,19 +45,21 @@ fn guest_of_any_name_is_invited_and_recorded_as_declared() {
             assert_eq!(stage.mail.count(&address), 1);
         }
         // A new name is written once, and the repetition writes nothing.
-        let Operation::InviteGuest { guest, mark, partner, partner_name, .. } =
+        let Operation::Guest { id: guest, change: GuestChange::Invite(NewGuest { mark, partner, partner_name, .. }) } =
             admit(&email("g0@acme.example"), in_three_days())
         else {
             unreachable!()
         };
         let display_name = "Bob [Bobby] \u{1F600}".repeat(20);
-        let renamed = Operation::UpdateGuest {
-            guest,
-            mark,
-            partner,
-            partner_name,
-            display_name: display_name.clone(),
-            allowed: guestlist::domain::all_methods(),
+        let renamed = Operation::Guest {
+            id: guest,
+            change: GuestChange::Update {
+                mark,
+                partner,
+                partner_name,
+                display_name: display_name.clone(),
+                allowed: guestlist::domain::all_methods(),
+            },
         };
         stage.done(&renamed).await;
         assert_eq!(stage.record("g0@acme.example").await.display_name, display_name);
@@ -102,7 +104,7 @@ fn returning_guest_is_invited_at_declared_not_changed_address() {
     on_stage("moved", async |stage| {
         stage.active(BOB).await;
         moves(stage, BOB, ROBERT).await;
-        stage.done(&Operation::Deactivate { guest: guest("bob") }).await;
+        stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }).await;
         stage.done(&admit(&email(BOB), in_three_days())).await;
         assert_eq!((stage.mail.count(ROBERT), stage.mail.count(BOB)), (0, 2));
         let user = stage.user(BOB).await;
@@ -112,7 +114,7 @@ fn returning_guest_is_invited_at_declared_not_changed_address() {
         // Another user has the address by now, and keeps it.
         stage.admin("PUT", "", Some(json!({"loginWithEmailAllowed": false}))).await;
         moves(stage, BOB, ROBERT).await;
-        stage.done(&Operation::Deactivate { guest: guest("bob") }).await;
+        stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }).await;
         let body =
             json!({"username": "second", "email": BOB, "firstName": "Second", "lastName": "Hand", "enabled": true});
         stage.admin("POST", "/users", Some(body)).await;
@@ -137,7 +139,7 @@ fn link_is_invalid_after_its_guest_changed_the_address() {
     on_stage("moved-link", async |stage| {
         let mut bob = stage.invite(BOB).await;
         moves(stage, BOB, ROBERT).await;
-        stage.done(&Operation::Deactivate { guest: guest("bob") }).await;
+        stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }).await;
         let organization = stage.organization().await.unwrap();
         let open = stage.admin("GET", &format!("/organizations/{organization}/invitations"), None).await;
         assert_eq!(open, json!([]));
@@ -153,16 +155,18 @@ fn adopted_user_is_never_given_another_address() {
         stage.colleague(BOB).await;
         stage.done(&adopt(BOB)).await;
         moves(stage, BOB, ROBERT).await;
-        let described = Operation::UpdateGuest {
-            guest: guest("bob"),
-            mark: guestlist::directory::OwnershipMark { origin: Origin::Adopted, ..mark("bob", "u-bob") },
-            partner: crate::support::contract::acme(),
-            partner_name: "acme".to_owned(),
-            display_name: "Bob".to_owned(),
-            allowed: guestlist::domain::all_methods(),
+        let described = Operation::Guest {
+            id: guest("bob"),
+            change: GuestChange::Update {
+                mark: guestlist::directory::OwnershipMark { origin: Origin::Adopted, ..mark("bob", "u-bob") },
+                partner: crate::support::contract::acme(),
+                partner_name: "acme".to_owned(),
+                display_name: "Bob".to_owned(),
+                allowed: guestlist::domain::all_methods(),
+            },
         };
         stage.done(&described).await;
-        stage.done(&Operation::RemoveAdopted { guest: guest("bob") }).await;
+        stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::RemoveAdopted }).await;
         let user = stage.user(ROBERT).await;
         assert_eq!((&user["emailVerified"], &user["attributes"]), (&json!(true), &Value::Null));
         let organization = stage.organization().await.unwrap();

@@ -1,14 +1,14 @@
 //! An adopted user existed before guestlist, and is never disabled, reset, deactivated or purged.
 
 use guestlist::directory::Import;
-use guestlist::directory::{Error, Login, Operation, Origin, UserRecord};
+use guestlist::directory::{Error, GuestChange, Login, NewGuest, Operation, Origin, UserRecord};
 use guestlist::domain::{MfaMethod, ShareRole};
 
 use super::*;
 
 fn adopt() -> Operation {
     let mut operation = admit(&bob(), at(10_000));
-    if let Operation::InviteGuest { mark, .. } = &mut operation {
+    if let Operation::Guest { change: GuestChange::Invite(NewGuest { mark, .. }), .. } = &mut operation {
         mark.origin = Origin::Adopted;
     }
     operation
@@ -29,10 +29,10 @@ pub async fn the_adopted_are_never_disabled_reset_or_deactivated(subject: Subjec
     subject.player.accept(&bob(), seen(20)).unwrap();
     subject.player.enroll(&bob(), MfaMethod::TOTP, seen(30)).unwrap();
     for operation in [
-        Operation::DisableLogin { guest: guest("bob") },
-        Operation::EnableLogin { guest: guest("bob") },
-        Operation::ResetMfa { guest: guest("bob"), enrolled_before: at(1_000) },
-        Operation::Deactivate { guest: guest("bob") },
+        Operation::Guest { id: guest("bob"), change: GuestChange::DisableLogin },
+        Operation::Guest { id: guest("bob"), change: GuestChange::EnableLogin },
+        Operation::Guest { id: guest("bob"), change: GuestChange::ResetMfa { enrolled_before: at(1_000) } },
+        Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate },
     ] {
         let fault = subject.refused(&operation, 40).await;
         assert!(matches!(fault, Error::Refused { .. }), "{operation:?}: {fault}");
@@ -46,7 +46,7 @@ pub async fn adopting_releasing_and_adopting_again_works(subject: Subject) {
     subject.player.enroll(&bob(), MfaMethod::TOTP, seen(30)).unwrap();
     subject.done(&give("bob", vec![grant("instagram", ShareRole::Collaborator)]), 40).await;
     let old = subject.record(&bob()).await.revision;
-    let effect = subject.done(&Operation::RemoveAdopted { guest: guest("bob") }, 50).await;
+    let effect = subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::RemoveAdopted }, 50).await;
     assert_eq!((effect.gone, effect.guest), (Some(guest("bob")), None));
     assert_eq!(subject.directory.guest(&bob()).await.unwrap(), None);
     assert_eq!(subject.directory.user(&bob()).await.unwrap(), Some(user(&bob())));
@@ -58,7 +58,7 @@ pub async fn adopting_releasing_and_adopting_again_works(subject: Subject) {
 
 pub async fn created_guest_cannot_be_removed_as_adopted(subject: Subject) {
     let subject = subject.with_bob().await;
-    let fault = subject.refused(&Operation::RemoveAdopted { guest: guest("bob") }, 40).await;
+    let fault = subject.refused(&Operation::Guest { id: guest("bob"), change: GuestChange::RemoveAdopted }, 40).await;
     assert!(matches!(fault, Error::Refused { .. }), "{fault}");
 }
 

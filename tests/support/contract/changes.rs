@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use guestlist::directory::Import;
-use guestlist::directory::{Changed, Cursor, Operation};
+use guestlist::directory::{Changed, Cursor, GuestChange, Operation};
 use guestlist::domain::{MfaMethod, ShareRole};
 
 use super::*;
@@ -40,12 +40,12 @@ pub async fn own_known_change_is_not_reported(subject: Subject) {
     let mut cursor = subject.cursor().await;
     told(&subject, &mut cursor).await;
     subject.done(&give("bob", vec![grant("instagram", ShareRole::Manager)]), 40).await;
-    subject.done(&Operation::DisableLogin { guest: guest("bob") }, 45).await;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::DisableLogin }, 45).await;
     assert_eq!(told(&subject, &mut cursor).await, BTreeSet::new());
     // The same with concurrent changes by others.
-    subject.done(&Operation::EnableLogin { guest: guest("bob") }, 50).await;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::EnableLogin }, 50).await;
     subject.player.set_deleted("tiktok", true).unwrap();
-    subject.done(&Operation::Demote { guest: guest("bob") }, 55).await;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Demote }, 55).await;
     assert_eq!(told(&subject, &mut cursor).await, BTreeSet::from([Changed::Account("tiktok".to_owned())]));
     assert_eq!(cursor, subject.cursor().await);
 }

@@ -1,16 +1,16 @@
 //! Logins that an administrator disabled: guestlist enables only the logins that it disabled itself.
 
-use guestlist::directory::{Login, Operation};
+use guestlist::directory::{GuestChange, Login, NewGuest, Operation};
 use guestlist::domain::{MfaMethod, ShareRole};
 
 use super::*;
 
 fn disable() -> Operation {
-    Operation::DisableLogin { guest: guest("bob") }
+    Operation::Guest { id: guest("bob"), change: GuestChange::DisableLogin }
 }
 
 fn enable() -> Operation {
-    Operation::EnableLogin { guest: guest("bob") }
+    Operation::Guest { id: guest("bob"), change: GuestChange::EnableLogin }
 }
 
 async fn login(subject: &Subject) -> Login {
@@ -37,7 +37,15 @@ pub async fn login_disabled_by_an_administrator_stays_disabled(subject: Subject)
     subject.stale(&enable(), 70).await;
     subject.stale(&give("bob", vec![grant("tiktok", ShareRole::Collaborator)]), 80).await;
     // A revocation succeeds.
-    subject.done(&Operation::Revoke { guest: guest("bob"), accounts: vec!["instagram".to_owned()] }, 90).await;
+    subject
+        .done(
+            &Operation::Guest {
+                id: guest("bob"),
+                change: GuestChange::Revoke { accounts: vec!["instagram".to_owned()] },
+            },
+            90,
+        )
+        .await;
     assert_eq!(login(&subject).await, Login::DisabledByOther);
     assert!(subject.player.set_login(&bob(), true).unwrap());
     assert_eq!(login(&subject).await, Login::Enabled);
@@ -67,25 +75,42 @@ pub async fn login_disabled_by_both_stays_disabled(subject: Subject) {
 pub async fn invited_guest_with_disabled_login_gets_no_mail(subject: Subject) {
     subject.done(&admit(&bob(), at(10_000)), 10).await;
     subject.player.set_login(&bob(), false).unwrap();
-    subject.stale(&Operation::ResendInvitation { guest: guest("bob"), expires_at: at(20_000) }, 20).await;
-    subject.done(&Operation::RevokeInvitation { guest: guest("bob") }, 30).await;
-    subject.stale(&Operation::ResendInvitation { guest: guest("bob"), expires_at: at(20_000) }, 40).await;
+    subject
+        .stale(
+            &Operation::Guest { id: guest("bob"), change: GuestChange::ResendInvitation { expires_at: at(20_000) } },
+            20,
+        )
+        .await;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::RevokeInvitation }, 30).await;
+    subject
+        .stale(
+            &Operation::Guest { id: guest("bob"), change: GuestChange::ResendInvitation { expires_at: at(20_000) } },
+            40,
+        )
+        .await;
     subject.player.set_login(&bob(), true).unwrap();
-    subject.done(&Operation::ResendInvitation { guest: guest("bob"), expires_at: at(20_000) }, 50).await;
+    subject
+        .done(
+            &Operation::Guest { id: guest("bob"), change: GuestChange::ResendInvitation { expires_at: at(20_000) } },
+            50,
+        )
+        .await;
 }
 
 pub async fn removed_guest_with_disabled_login_is_not_revived(subject: Subject) {
     let subject = subject.with_bob().await;
     subject.player.set_login(&bob(), false).unwrap();
-    subject.done(&Operation::Deactivate { guest: guest("bob") }, 40).await;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }, 40).await;
     let mut again = admit(&bob(), at(10_000));
-    if let Operation::InviteGuest { mark: new, .. } = &mut again {
+    if let Operation::Guest { change: GuestChange::Invite(NewGuest { mark: new, .. }), .. } = &mut again {
         *new = mark("robert", "u-robert");
     }
     subject.stale(&again, 50).await;
     assert_eq!(login(&subject).await, Login::DisabledByOther);
     // The record is the only memory of that decision.
-    subject.stale(&Operation::Purge { guest: guest("bob"), since: at(40), at_most: 9 }, 55).await;
+    subject
+        .stale(&Operation::Guest { id: guest("bob"), change: GuestChange::Purge { since: at(40), at_most: 9 } }, 55)
+        .await;
     subject.player.set_login(&bob(), true).unwrap();
     let record = subject.done(&again, 60).await.guest.unwrap();
     assert_eq!((record.login, record.joined_at, record.deactivated_at), (Login::Enabled, None, None));

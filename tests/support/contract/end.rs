@@ -1,13 +1,15 @@
 //! The last step of a removal, unmanaged guests, and a directory that changes its owner.
 
 use guestlist::directory::Import;
-use guestlist::directory::{Changed, Error, MfaRecord, Operation, Origin, Owner, Purged, purged_lately};
+use guestlist::directory::{
+    Changed, Error, GuestChange, MfaRecord, NewGuest, Operation, Origin, Owner, PartnerChange, Purged, purged_lately,
+};
 use guestlist::domain::ShareRole;
 
 use super::*;
 
 fn destroy(who: &str, since: i64, at_most: u32) -> Operation {
-    Operation::Purge { guest: guest(who), since: at(since), at_most }
+    Operation::Guest { id: guest(who), change: GuestChange::Purge { since: at(since), at_most } }
 }
 
 fn count(destroyed: &Purged, seconds: i64) -> u32 {
@@ -17,12 +19,12 @@ fn count(destroyed: &Purged, seconds: i64) -> u32 {
 pub async fn only_the_deactivation_that_was_planned_on_is_purged(subject: Subject) {
     let subject = subject.with_manager().await;
     subject.stale(&destroy("bob", 50, 9), 45).await;
-    subject.done(&Operation::Deactivate { guest: guest("bob") }, 50).await;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }, 50).await;
     subject.stale(&destroy("bob", 49, 9), 60).await;
     // The guest returned and left again.
     subject.done(&admit(&bob(), at(10_000)), 70).await;
     subject.stale(&destroy("bob", 50, 9), 80).await;
-    subject.done(&Operation::Deactivate { guest: guest("bob") }, 90).await;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }, 90).await;
     subject.stale(&destroy("bob", 50, 9), 100).await;
     let effect = subject.done(&destroy("bob", 90, 9), 110).await;
     assert_eq!((effect.gone, effect.guest), (Some(guest("bob")), None));
@@ -35,7 +37,7 @@ pub async fn only_the_deactivation_that_was_planned_on_is_purged(subject: Subjec
 pub async fn no_more_are_purged_in_an_hour_than_the_operation_allows(subject: Subject) {
     for name in ["bob", "carol", "dave"] {
         subject.done(&admit(&email(&format!("{name}@acme.example")), at(10_000)), 10).await;
-        subject.done(&Operation::Deactivate { guest: guest(name) }, 20).await;
+        subject.done(&Operation::Guest { id: guest(name), change: GuestChange::Deactivate }, 20).await;
     }
     let effect = subject.done(&destroy("bob", 20, 1), 100).await;
     assert_eq!(effect.destroyed, Some(subject.directory.purged().await.unwrap()));
@@ -54,7 +56,7 @@ pub async fn no_more_are_purged_in_an_hour_than_the_operation_allows(subject: Su
 
 pub async fn purge_is_known_to_its_author_and_reported_to_others(subject: Subject) {
     let subject = subject.with_bob().await;
-    subject.done(&Operation::Deactivate { guest: guest("bob") }, 50).await;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }, 50).await;
     let cursor = subject.cursor().await;
     subject.directory.changes(cursor).await.unwrap();
     subject.done(&destroy("bob", 50, 9), 60).await;
@@ -72,12 +74,12 @@ pub async fn purge_is_known_to_its_author_and_reported_to_others(subject: Subjec
 
 pub async fn workspace_user_keeps_mfa_when_guest_record_is_purged(subject: Subject) {
     let subject = subject.with_bob().await;
-    subject.done(&Operation::Deactivate { guest: guest("bob") }, 50).await;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }, 50).await;
     subject.player.import(&Import { users: vec![user(&bob())], accounts: vec![] }).unwrap();
     subject.done(&destroy("bob", 50, 9), 60).await;
     assert_eq!(subject.directory.user(&bob()).await.unwrap(), Some(user(&bob())));
     let mut adopt = admit(&bob(), at(10_000));
-    if let Operation::InviteGuest { mark, .. } = &mut adopt {
+    if let Operation::Guest { change: GuestChange::Invite(NewGuest { mark, .. }), .. } = &mut adopt {
         mark.origin = Origin::Adopted;
     }
     let record = subject.done(&adopt, 70).await.guest.unwrap();
@@ -86,10 +88,10 @@ pub async fn workspace_user_keeps_mfa_when_guest_record_is_purged(subject: Subje
 
 pub async fn partner_is_purged_once_deactivated_and_unreferenced(subject: Subject) {
     let subject = subject.with_bob().await;
-    let destroy_partner = |since| Operation::PurgePartner { partner: acme(), since: at(since) };
+    let destroy_partner = |since| Operation::Partner { id: acme(), change: PartnerChange::Purge { since: at(since) } };
     subject.stale(&destroy_partner(60), 50).await;
-    subject.done(&Operation::Deactivate { guest: guest("bob") }, 50).await;
-    subject.done(&Operation::DeactivatePartner { partner: acme() }, 60).await;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }, 50).await;
+    subject.done(&Operation::Partner { id: acme(), change: PartnerChange::Deactivate }, 60).await;
     subject.stale(&destroy_partner(60), 70).await;
     subject.done(&destroy("bob", 50, 9), 80).await;
     subject.stale(&destroy_partner(59), 90).await;
@@ -103,7 +105,7 @@ pub async fn partner_is_purged_once_deactivated_and_unreferenced(subject: Subjec
 pub async fn the_adopted_are_never_purged(subject: Subject) {
     subject.player.import(&Import { users: vec![user(&bob())], accounts: vec![] }).unwrap();
     let mut adopt = admit(&bob(), at(10_000));
-    if let Operation::InviteGuest { mark, .. } = &mut adopt {
+    if let Operation::Guest { change: GuestChange::Invite(NewGuest { mark, .. }), .. } = &mut adopt {
         mark.origin = Origin::Adopted;
     }
     subject.done(&adopt, 10).await;
@@ -113,7 +115,7 @@ pub async fn the_adopted_are_never_purged(subject: Subject) {
 
 pub async fn unmanaged_guest_becomes_unverified_user_without_access(subject: Subject) {
     let subject = subject.with_manager().await;
-    let effect = subject.done(&Operation::Unmanage { guest: guest("bob") }, 50).await;
+    let effect = subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Unmanage }, 50).await;
     assert_eq!(effect.gone, Some(guest("bob")));
     assert_eq!(subject.directory.guest(&bob()).await.unwrap(), None);
     let user = subject.directory.user(&bob()).await.unwrap().unwrap();
@@ -121,8 +123,8 @@ pub async fn unmanaged_guest_becomes_unverified_user_without_access(subject: Sub
     assert!(matches!(subject.refused(&admit(&bob(), at(10_000)), 60).await, Error::Exists { .. }));
     // A deactivated guest cannot become unmanaged: the record is purged in due time.
     subject.done(&admit(&email("carol@acme.example"), at(10_000)), 70).await;
-    subject.done(&Operation::Deactivate { guest: guest("carol") }, 80).await;
-    subject.stale(&Operation::Unmanage { guest: guest("carol") }, 90).await;
+    subject.done(&Operation::Guest { id: guest("carol"), change: GuestChange::Deactivate }, 80).await;
+    subject.stale(&Operation::Guest { id: guest("carol"), change: GuestChange::Unmanage }, 90).await;
 }
 
 pub async fn adopting_a_directory_takes_every_mark_and_the_leadership(subject: Subject) {
@@ -140,7 +142,8 @@ pub async fn adopting_a_directory_takes_every_mark_and_the_leadership(subject: S
     assert_eq!(after.grants, before.grants, "it passes as it is");
     assert_eq!(subject.directory.partner(&acme()).await.unwrap().unwrap().mark.cluster, "c-2");
     // The former leader can no longer write, and cannot regain the lead by claiming it.
-    let withhold = Operation::Revoke { guest: guest("bob"), accounts: vec!["instagram".to_owned()] };
+    let withhold =
+        Operation::Guest { id: guest("bob"), change: GuestChange::Revoke { accounts: vec!["instagram".to_owned()] } };
     assert_eq!(subject.refused(&withhold, 60).await, Error::Fenced);
     assert_eq!(subject.directory.claim(&us()).await, Err(Error::Foreign { owner: new.clone() }));
     let written = subject.cursor().await;
@@ -149,7 +152,7 @@ pub async fn adopting_a_directory_takes_every_mark_and_the_leadership(subject: S
     assert_eq!(subject.cursor().await, written, "taken over already");
     let epoch = subject.directory.lead().await.unwrap();
     let mut grant = give("bob", vec![grant("tiktok", ShareRole::Collaborator)]);
-    if let Operation::Grant { grants, .. } = &mut grant {
+    if let Operation::Guest { change: GuestChange::Grant { grants }, .. } = &mut grant {
         grants[0].until = Some(at(9_000));
     }
     subject.directory.execute(&grant, None, at(70), epoch).await.unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use guestlist::directory::{Error, Grant, Operation};
+use guestlist::directory::{Error, Grant, GuestChange, Operation};
 use guestlist::domain::{GuestRole, MfaMethod, ShareRole};
 
 use super::*;
@@ -45,9 +45,9 @@ pub async fn grant_needs_an_mfa_method_that_is_allowed_and_required(subject: Sub
 
 pub async fn nothing_is_given_while_the_login_is_off(subject: Subject) {
     let subject = subject.with_bob().await;
-    subject.done(&Operation::DisableLogin { guest: guest("bob") }, 35).await;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::DisableLogin }, 35).await;
     subject.stale(&give("bob", vec![grant("instagram", ShareRole::Collaborator)]), 40).await;
-    subject.done(&Operation::EnableLogin { guest: guest("bob") }, 45).await;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::EnableLogin }, 45).await;
     subject.done(&give("bob", vec![grant("instagram", ShareRole::Collaborator)]), 50).await;
 }
 
@@ -62,16 +62,16 @@ pub async fn nothing_is_given_of_an_account_that_is_gone_or_never_was(subject: S
 
 pub async fn a_guest_user_is_never_manager(subject: Subject) {
     let subject = subject.with_bob().await;
-    subject.done(&Operation::Demote { guest: guest("bob") }, 35).await;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Demote }, 35).await;
     subject.stale(&give("bob", vec![grant("instagram", ShareRole::Manager)]), 40).await;
     subject.done(&give("bob", vec![grant("instagram", ShareRole::Collaborator)]), 45).await;
-    subject.done(&Operation::Promote { guest: guest("bob") }, 50).await;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Promote }, 50).await;
     subject.done(&give("bob", vec![grant("instagram", ShareRole::Manager)]), 55).await;
 }
 
 pub async fn demoting_leaves_no_manager_at_any_instant(subject: Subject) {
     let subject = subject.with_manager().await;
-    let effect = subject.done(&Operation::Demote { guest: guest("bob") }, 50).await;
+    let effect = subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Demote }, 50).await;
     let record = effect.guest.unwrap();
     assert_eq!(record.role, GuestRole::GuestUser);
     assert_eq!(record.grants["instagram"].grant.role, ShareRole::Collaborator);
@@ -109,7 +109,8 @@ pub async fn lowering_never_raises_and_never_adds(subject: Subject) {
         ..grant("instagram", ShareRole::Collaborator)
     };
     subject.done(&give("bob", vec![held.clone()]), 40).await;
-    let lower = |grant: Grant| Operation::Reduce { guest: guest("bob"), grants: vec![grant] };
+    let lower =
+        |grant: Grant| Operation::Guest { id: guest("bob"), change: GuestChange::Reduce { grants: vec![grant] } };
     for more in [
         Grant { role: ShareRole::Manager, ..held.clone() },
         Grant { until: None, ..held.clone() },
@@ -144,14 +145,17 @@ pub async fn operation_planned_on_an_older_record_is_not_done(subject: Subject) 
 pub async fn taking_from_nobody_is_done_and_giving_to_nobody_is_not(subject: Subject) {
     let nobody = || guest("nobody");
     let taken = [
-        Operation::Revoke { guest: nobody(), accounts: vec!["instagram".to_owned()] },
-        Operation::Reduce { guest: nobody(), grants: vec![grant("instagram", ShareRole::Collaborator)] },
-        Operation::Demote { guest: nobody() },
-        Operation::RevokeInvitation { guest: nobody() },
-        Operation::DisableLogin { guest: nobody() },
-        Operation::ResetMfa { guest: nobody(), enrolled_before: at(0) },
-        Operation::Deactivate { guest: nobody() },
-        Operation::RemoveAdopted { guest: nobody() },
+        Operation::Guest { id: nobody(), change: GuestChange::Revoke { accounts: vec!["instagram".to_owned()] } },
+        Operation::Guest {
+            id: nobody(),
+            change: GuestChange::Reduce { grants: vec![grant("instagram", ShareRole::Collaborator)] },
+        },
+        Operation::Guest { id: nobody(), change: GuestChange::Demote },
+        Operation::Guest { id: nobody(), change: GuestChange::RevokeInvitation },
+        Operation::Guest { id: nobody(), change: GuestChange::DisableLogin },
+        Operation::Guest { id: nobody(), change: GuestChange::ResetMfa { enrolled_before: at(0) } },
+        Operation::Guest { id: nobody(), change: GuestChange::Deactivate },
+        Operation::Guest { id: nobody(), change: GuestChange::RemoveAdopted },
     ];
     for operation in taken {
         let before = subject.cursor().await;
@@ -159,9 +163,9 @@ pub async fn taking_from_nobody_is_done_and_giving_to_nobody_is_not(subject: Sub
         assert_eq!(subject.cursor().await, before);
     }
     let given = [
-        Operation::ResendInvitation { guest: nobody(), expires_at: at(1_000) },
-        Operation::EnableLogin { guest: nobody() },
-        Operation::Promote { guest: nobody() },
+        Operation::Guest { id: nobody(), change: GuestChange::ResendInvitation { expires_at: at(1_000) } },
+        Operation::Guest { id: nobody(), change: GuestChange::EnableLogin },
+        Operation::Guest { id: nobody(), change: GuestChange::Promote },
         give("nobody", vec![grant("instagram", ShareRole::Collaborator)]),
     ];
     for operation in given {

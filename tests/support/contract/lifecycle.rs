@@ -1,6 +1,8 @@
 //! The result of each operation, and that a repetition changes nothing.
 
-use guestlist::directory::{Error, InvitationRecord, Login, MfaRecord, Operation};
+use guestlist::directory::{
+    Error, GuestChange, InvitationRecord, Login, MfaRecord, NewGuest, Operation, PartnerChange,
+};
 use guestlist::domain::{GuestRole, MfaMethod, ShareRole};
 
 use super::*;
@@ -25,54 +27,66 @@ fn every_operation() -> Vec<(&'static str, Vec<Operation>, Operation)> {
     let manager = || vec![give("bob", vec![grant("instagram", ShareRole::Manager)])];
     let mut described = mark("bob-2", "u-bob-2");
     "others".clone_into(&mut described.namespace);
-    let describe = Operation::UpdateGuest {
-        guest: bob_id(),
-        mark: described,
-        partner: acme(),
-        partner_name: "acme-2".to_owned(),
-        display_name: "Bobby".to_owned(),
-        allowed: [MfaMethod::WebAuthn].into(),
+    let describe = Operation::Guest {
+        id: bob_id(),
+        change: GuestChange::Update {
+            mark: described,
+            partner: acme(),
+            partner_name: "acme-2".to_owned(),
+            display_name: "Bobby".to_owned(),
+            allowed: [MfaMethod::WebAuthn].into(),
+        },
     };
-    let rename = Operation::ApplyPartner {
-        partner: acme(),
-        mark: mark("acme", "u-acme-2"),
-        display_name: "Acme".to_owned(),
-        host_admins: vec![],
-        suspended: false,
+    let rename = Operation::Partner {
+        id: acme(),
+        change: PartnerChange::Apply {
+            mark: mark("acme", "u-acme-2"),
+            display_name: "Acme".to_owned(),
+            host_admins: vec![],
+            suspended: false,
+        },
     };
     let carol = email("carol@acme.example");
     let lower = vec![grant("instagram", ShareRole::Collaborator)];
     vec![
-        ("withhold", manager(), Operation::Revoke { guest: bob_id(), accounts: vec!["instagram".to_owned()] }),
-        ("lower", manager(), Operation::Reduce { guest: bob_id(), grants: lower }),
-        ("demote", manager(), Operation::Demote { guest: bob_id() }),
-        ("revoke", vec![admit(&carol, at(9_000))], Operation::RevokeInvitation { guest: guest("carol") }),
-        ("disable", vec![], Operation::DisableLogin { guest: bob_id() }),
-        ("reset", vec![], Operation::ResetMfa { guest: bob_id(), enrolled_before: at(50) }),
-        ("deactivate", manager(), Operation::Deactivate { guest: bob_id() }),
+        (
+            "withhold",
+            manager(),
+            Operation::Guest { id: bob_id(), change: GuestChange::Revoke { accounts: vec!["instagram".to_owned()] } },
+        ),
+        ("lower", manager(), Operation::Guest { id: bob_id(), change: GuestChange::Reduce { grants: lower } }),
+        ("demote", manager(), Operation::Guest { id: bob_id(), change: GuestChange::Demote }),
+        (
+            "revoke",
+            vec![admit(&carol, at(9_000))],
+            Operation::Guest { id: guest("carol"), change: GuestChange::RevokeInvitation },
+        ),
+        ("disable", vec![], Operation::Guest { id: bob_id(), change: GuestChange::DisableLogin }),
+        ("reset", vec![], Operation::Guest { id: bob_id(), change: GuestChange::ResetMfa { enrolled_before: at(50) } }),
+        ("deactivate", manager(), Operation::Guest { id: bob_id(), change: GuestChange::Deactivate }),
         (
             "deactivate partner",
-            vec![Operation::Deactivate { guest: bob_id() }],
-            Operation::DeactivatePartner { partner: acme() },
+            vec![Operation::Guest { id: bob_id(), change: GuestChange::Deactivate }],
+            Operation::Partner { id: acme(), change: PartnerChange::Deactivate },
         ),
-        ("give back", manager(), Operation::Unmanage { guest: bob_id() }),
+        ("give back", manager(), Operation::Guest { id: bob_id(), change: GuestChange::Unmanage }),
         (
             "purge",
-            vec![Operation::Deactivate { guest: bob_id() }],
-            Operation::Purge { guest: bob_id(), since: at(60), at_most: 1 },
+            vec![Operation::Guest { id: bob_id(), change: GuestChange::Deactivate }],
+            Operation::Guest { id: bob_id(), change: GuestChange::Purge { since: at(60), at_most: 1 } },
         ),
         (
             "purge partner",
             vec![
-                Operation::Deactivate { guest: bob_id() },
-                Operation::Purge { guest: bob_id(), since: at(60), at_most: 1 },
-                Operation::DeactivatePartner { partner: acme() },
+                Operation::Guest { id: bob_id(), change: GuestChange::Deactivate },
+                Operation::Guest { id: bob_id(), change: GuestChange::Purge { since: at(60), at_most: 1 } },
+                Operation::Partner { id: acme(), change: PartnerChange::Deactivate },
             ],
-            Operation::PurgePartner { partner: acme(), since: at(60) },
+            Operation::Partner { id: acme(), change: PartnerChange::Purge { since: at(60) } },
         ),
         (
             "forget share",
-            [manager(), vec![Operation::Deactivate { guest: bob_id() }]].concat(),
+            [manager(), vec![Operation::Guest { id: bob_id(), change: GuestChange::Deactivate }]].concat(),
             Operation::ForgetShare { share_uid: grant("instagram", ShareRole::Manager).share_uid },
         ),
         ("ensure partner", vec![], rename),
@@ -80,14 +94,26 @@ fn every_operation() -> Vec<(&'static str, Vec<Operation>, Operation)> {
         ("lift", vec![suspend_partner()], ensure_partner()),
         ("describe", vec![], describe),
         ("admit", vec![], admit(&carol, at(9_000))),
-        ("admit again", vec![Operation::Deactivate { guest: bob_id() }], admit(&bob(), at(9_000))),
+        (
+            "admit again",
+            vec![Operation::Guest { id: bob_id(), change: GuestChange::Deactivate }],
+            admit(&bob(), at(9_000)),
+        ),
         (
             "invite",
             vec![admit(&carol, at(9_000))],
-            Operation::ResendInvitation { guest: guest("carol"), expires_at: at(9_500) },
+            Operation::Guest { id: guest("carol"), change: GuestChange::ResendInvitation { expires_at: at(9_500) } },
         ),
-        ("enable", vec![Operation::DisableLogin { guest: bob_id() }], Operation::EnableLogin { guest: bob_id() }),
-        ("promote", vec![Operation::Demote { guest: bob_id() }], Operation::Promote { guest: bob_id() }),
+        (
+            "enable",
+            vec![Operation::Guest { id: bob_id(), change: GuestChange::DisableLogin }],
+            Operation::Guest { id: bob_id(), change: GuestChange::EnableLogin },
+        ),
+        (
+            "promote",
+            vec![Operation::Guest { id: bob_id(), change: GuestChange::Demote }],
+            Operation::Guest { id: bob_id(), change: GuestChange::Promote },
+        ),
         ("give", vec![], give("bob", vec![grant("instagram", ShareRole::Manager)])),
     ]
 }
@@ -110,7 +136,8 @@ pub async fn every_operation_done_twice_is_done_once(make: Factory) {
 
 pub async fn deactivated_guest_holds_nothing_and_keeps_the_mark(subject: Subject) {
     let subject = subject.with_manager().await;
-    let record = subject.done(&Operation::Deactivate { guest: guest("bob") }, 50).await.guest.unwrap();
+    let record =
+        subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }, 50).await.guest.unwrap();
     assert_eq!(
         (record.deactivated_at, record.login, record.invitation),
         (Some(at(50)), Login::DisabledByGuestlist, None)
@@ -118,9 +145,9 @@ pub async fn deactivated_guest_holds_nothing_and_keeps_the_mark(subject: Subject
     assert_eq!((record.grants.len(), record.mark.as_ref()), (0, Some(&mark("bob", "u-bob"))));
     for operation in [
         give("bob", vec![grant("instagram", ShareRole::Collaborator)]),
-        Operation::EnableLogin { guest: guest("bob") },
-        Operation::Promote { guest: guest("bob") },
-        Operation::ResendInvitation { guest: guest("bob"), expires_at: at(900) },
+        Operation::Guest { id: guest("bob"), change: GuestChange::EnableLogin },
+        Operation::Guest { id: guest("bob"), change: GuestChange::Promote },
+        Operation::Guest { id: guest("bob"), change: GuestChange::ResendInvitation { expires_at: at(900) } },
     ] {
         subject.stale(&operation, 60).await;
     }
@@ -130,9 +157,9 @@ pub async fn deactivated_guest_holds_nothing_and_keeps_the_mark(subject: Subject
 
 pub async fn deactivated_guest_returns_at_invited_with_former_mfa(subject: Subject) {
     let subject = subject.with_manager().await;
-    subject.done(&Operation::Deactivate { guest: guest("bob") }, 50).await;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }, 50).await;
     let mut again = admit(&bob(), at(10_000));
-    if let Operation::InviteGuest { mark: new, role, .. } = &mut again {
+    if let Operation::Guest { change: GuestChange::Invite(NewGuest { mark: new, role, .. }), .. } = &mut again {
         *new = mark("robert", "u-robert");
         *role = GuestRole::GuestUser;
     }
@@ -150,17 +177,17 @@ pub async fn deactivated_guest_returns_at_invited_with_former_mfa(subject: Subje
 pub async fn an_address_is_a_guest_once(subject: Subject) {
     let subject = subject.with_bob().await;
     let mut other = admit(&bob(), at(10_000));
-    if let Operation::InviteGuest { mark: new, guest: id, .. } = &mut other {
+    if let Operation::Guest { id, change: GuestChange::Invite(NewGuest { mark: new, .. }) } = &mut other {
         *new = mark("bob", "u-other");
         *id = guest("other");
     }
     assert!(matches!(subject.refused(&other, 50).await, Error::Exists { .. }));
-    subject.done(&Operation::Deactivate { guest: guest("bob") }, 60).await;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }, 60).await;
     // The operation revives the existing record, or changes nothing.
     subject.stale(&other, 70).await;
     // An identifier belongs to one address forever.
     let mut taken = admit(&email("carol@acme.example"), at(10_000));
-    if let Operation::InviteGuest { guest: id, .. } = &mut taken {
+    if let Operation::Guest { id, change: GuestChange::Invite(_) } = &mut taken {
         *id = guest("bob");
     }
     assert!(matches!(subject.refused(&taken, 70).await, Error::Exists { .. }));
@@ -174,21 +201,36 @@ pub async fn a_workspace_user_is_not_made_a_guest(subject: Subject) {
 pub async fn invitation_is_accepted_until_expired_revoked_or_login_off(subject: Subject) {
     subject.done(&admit(&bob(), at(100)), 10).await;
     assert!(subject.player.accept(&bob(), seen(101)).is_err(), "expired");
-    subject.done(&Operation::ResendInvitation { guest: guest("bob"), expires_at: at(1_000) }, 110).await;
+    subject
+        .done(
+            &Operation::Guest { id: guest("bob"), change: GuestChange::ResendInvitation { expires_at: at(1_000) } },
+            110,
+        )
+        .await;
     let record = subject.record(&bob()).await;
     assert_eq!(record.invitation, Some(InvitationRecord { sent_at: at(110), expires_at: at(1_000) }));
     assert_eq!(record.last_mail_at, Some(at(110)));
-    subject.done(&Operation::DisableLogin { guest: guest("bob") }, 120).await;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::DisableLogin }, 120).await;
     assert!(subject.player.accept(&bob(), seen(130)).is_err(), "suspended");
-    subject.done(&Operation::EnableLogin { guest: guest("bob") }, 140).await;
-    subject.done(&Operation::RevokeInvitation { guest: guest("bob") }, 150).await;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::EnableLogin }, 140).await;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::RevokeInvitation }, 150).await;
     assert!(subject.player.accept(&bob(), seen(160)).is_err(), "revoked");
-    subject.done(&Operation::ResendInvitation { guest: guest("bob"), expires_at: at(2_000) }, 170).await;
+    subject
+        .done(
+            &Operation::Guest { id: guest("bob"), change: GuestChange::ResendInvitation { expires_at: at(2_000) } },
+            170,
+        )
+        .await;
     assert!(subject.player.accept(&bob(), seen(1_999)).unwrap());
     assert!(!subject.player.accept(&bob(), seen(2_500)).unwrap(), "joined already");
     let record = subject.record(&bob()).await;
     assert_eq!((record.joined_at, record.invitation), (Some(seen(1_999)), None));
-    subject.stale(&Operation::ResendInvitation { guest: guest("bob"), expires_at: at(3_000) }, 2_600).await;
+    subject
+        .stale(
+            &Operation::Guest { id: guest("bob"), change: GuestChange::ResendInvitation { expires_at: at(3_000) } },
+            2_600,
+        )
+        .await;
 }
 
 pub async fn mfa_is_enrolled_after_joining_and_reset_is_kept_until_again(subject: Subject) {
@@ -200,7 +242,10 @@ pub async fn mfa_is_enrolled_after_joining_and_reset_is_kept_until_again(subject
     let enrolled = |seconds| MfaRecord::Known([(MfaMethod::TOTP, seen(seconds))].into());
     assert_eq!(subject.record(&bob()).await.mfa, enrolled(30));
     // Methods that were enrolled at this instant or later stay.
-    let reset = |seconds| Operation::ResetMfa { guest: guest("bob"), enrolled_before: seen(seconds) };
+    let reset = |seconds| Operation::Guest {
+        id: guest("bob"),
+        change: GuestChange::ResetMfa { enrolled_before: seen(seconds) },
+    };
     let before = subject.cursor().await;
     subject.done(&reset(30), 40).await;
     assert_eq!(subject.cursor().await, before);
@@ -217,7 +262,7 @@ pub async fn mfa_is_enrolled_after_joining_and_reset_is_kept_until_again(subject
 pub async fn mfa_reset_revokes_the_grants(subject: Subject) {
     let subject = subject.with_manager().await;
     assert!(!subject.record(&bob()).await.grants.is_empty());
-    let reset = Operation::ResetMfa { guest: guest("bob"), enrolled_before: seen(1_000) };
+    let reset = Operation::Guest { id: guest("bob"), change: GuestChange::ResetMfa { enrolled_before: seen(1_000) } };
     let record = subject.done(&reset, 50).await.guest.unwrap();
     assert!(record.grants.is_empty() && record.mfa == MfaRecord::Known([].into()), "{record:?}");
     assert_eq!(subject.record(&bob()).await.grants, record.grants);
@@ -225,19 +270,21 @@ pub async fn mfa_reset_revokes_the_grants(subject: Subject) {
 
 pub async fn allowed_methods_are_recorded_and_follow_the_object(subject: Subject) {
     let mut operation = admit(&bob(), at(10_000));
-    if let Operation::InviteGuest { allowed, .. } = &mut operation {
+    if let Operation::Guest { change: GuestChange::Invite(NewGuest { allowed, .. }), .. } = &mut operation {
         *allowed = [MfaMethod::WebAuthn].into();
     }
     subject.done(&operation, 10).await;
     assert_eq!(subject.record(&bob()).await.allowed, [MfaMethod::WebAuthn].into());
     for methods in [all_methods(), [MfaMethod::TOTP].into()] {
-        let describe = Operation::UpdateGuest {
-            guest: guest("bob"),
-            mark: mark("bob", "u-bob"),
-            partner: acme(),
-            partner_name: "acme".to_owned(),
-            display_name: "bob".to_owned(),
-            allowed: methods.clone(),
+        let describe = Operation::Guest {
+            id: guest("bob"),
+            change: GuestChange::Update {
+                mark: mark("bob", "u-bob"),
+                partner: acme(),
+                partner_name: "acme".to_owned(),
+                display_name: "bob".to_owned(),
+                allowed: methods.clone(),
+            },
         };
         let after = subject.done(&describe, 20).await.guest.unwrap();
         assert_eq!((&after.allowed, &subject.record(&bob()).await), (&methods, &after));
@@ -248,28 +295,30 @@ pub async fn allowed_methods_are_recorded_and_follow_the_object(subject: Subject
 pub async fn a_mark_passes_on_as_it_is_and_a_deactivated_one_never(subject: Subject) {
     let subject = subject.with_manager().await;
     let before = subject.record(&bob()).await;
-    let describe = |uid: &str| Operation::UpdateGuest {
-        guest: guest("bob"),
-        mark: mark("bob", uid),
-        partner: acme(),
-        partner_name: "acme".to_owned(),
-        display_name: "bob".to_owned(),
-        allowed: all_methods(),
+    let describe = |uid: &str| Operation::Guest {
+        id: guest("bob"),
+        change: GuestChange::Update {
+            mark: mark("bob", uid),
+            partner: acme(),
+            partner_name: "acme".to_owned(),
+            display_name: "bob".to_owned(),
+            allowed: all_methods(),
+        },
     };
     let after = subject.done(&describe("u-restored"), 50).await.guest.unwrap();
     let mut expected = before.clone();
     expected.mark = Some(mark("bob", "u-restored"));
     expected.revision = after.revision;
     assert_eq!(after, expected);
-    subject.done(&Operation::Deactivate { guest: guest("bob") }, 60).await;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }, 60).await;
     subject.stale(&describe("u-third"), 70).await;
 }
 
 pub async fn partner_with_live_guest_stays_and_deactivated_admits_none(subject: Subject) {
     let subject = subject.with_bob().await;
-    let put_away = Operation::DeactivatePartner { partner: acme() };
+    let put_away = Operation::Partner { id: acme(), change: PartnerChange::Deactivate };
     subject.stale(&put_away, 50).await;
-    subject.done(&Operation::Deactivate { guest: guest("bob") }, 60).await;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }, 60).await;
     let effect = subject.done(&put_away, 70).await;
     assert_eq!(effect.partner.unwrap().deactivated_at, Some(at(70)));
     subject.stale(&admit(&bob(), at(10_000)), 80).await;

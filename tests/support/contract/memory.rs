@@ -3,7 +3,8 @@
 
 use guestlist::directory::Import;
 use guestlist::directory::{
-    AccountRecord, DirectoryCache, Error, MAILS_KEPT, MailRecord, Operation, Origin, SENT_KEPT, ShareRecord,
+    AccountRecord, DirectoryCache, Error, GuestChange, MAILS_KEPT, MailRecord, NewGuest, Operation, Origin, SENT_KEPT,
+    ShareRecord,
 };
 use guestlist::domain::ShareRole;
 
@@ -25,7 +26,7 @@ async fn shares(subject: &Subject) -> Vec<ShareRecord> {
 
 fn adopted(address: &Email) -> Operation {
     let mut operation = admit(address, at(10_000));
-    if let Operation::InviteGuest { mark, .. } = &mut operation {
+    if let Operation::Guest { change: GuestChange::Invite(NewGuest { mark, .. }), .. } = &mut operation {
         mark.origin = Origin::Adopted;
     }
     operation
@@ -34,8 +35,13 @@ fn adopted(address: &Email) -> Operation {
 pub async fn the_last_mail_to_an_address_outlives_its_record(subject: Subject) {
     subject.player.import(&Import { users: vec![user(&bob())], accounts: vec![] }).unwrap();
     subject.done(&adopted(&bob()), 10).await;
-    subject.done(&Operation::ResendInvitation { guest: guest("bob"), expires_at: at(20_000) }, 20).await;
-    subject.done(&Operation::RemoveAdopted { guest: guest("bob") }, 30).await;
+    subject
+        .done(
+            &Operation::Guest { id: guest("bob"), change: GuestChange::ResendInvitation { expires_at: at(20_000) } },
+            20,
+        )
+        .await;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::RemoveAdopted }, 30).await;
     assert_eq!(mails(&subject).await, [MailRecord { address: bob(), at: at(20), recent: Vec::new() }]);
     let record = subject.done(&adopted(&bob()), 40).await.guest.unwrap();
     assert_eq!(record.last_mail_at, Some(at(40)));
@@ -46,15 +52,16 @@ pub async fn mail_without_a_record_is_forgotten_after_retention(subject: Subject
     subject.player.import(&Import { users: vec![user(&bob())], accounts: vec![] }).unwrap();
     let kept = MAILS_KEPT.as_secs();
     subject.done(&adopted(&bob()), 0).await;
-    subject.done(&Operation::RemoveAdopted { guest: guest("bob") }, 10).await;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::RemoveAdopted }, 10).await;
     subject.done(&admit(&email("carol@acme.example"), at(2 * kept)), kept).await;
     assert_eq!(mails(&subject).await.len(), 2);
-    let later = Operation::ResendInvitation { guest: guest("carol"), expires_at: at(3 * kept) };
+    let later =
+        Operation::Guest { id: guest("carol"), change: GuestChange::ResendInvitation { expires_at: at(3 * kept) } };
     subject.done(&later, kept + 1).await;
     let dave = email("dave@acme.example");
     subject.player.import(&Import { users: vec![user(&dave)], accounts: vec![] }).unwrap();
     subject.done(&adopted(&dave), kept + 1).await;
-    subject.done(&Operation::RemoveAdopted { guest: guest("dave") }, kept + 2).await;
+    subject.done(&Operation::Guest { id: guest("dave"), change: GuestChange::RemoveAdopted }, kept + 2).await;
     let mail = |name: &str| MailRecord {
         address: email(&format!("{name}@acme.example")),
         at: at(kept + 1),
@@ -78,23 +85,30 @@ async fn sent(subject: &Subject, namespace: &str, now: i64) -> Vec<Timestamp> {
 pub async fn mails_of_the_last_hour_outlive_their_record(subject: Subject) {
     subject.player.import(&Import { users: vec![user(&bob())], accounts: vec![] }).unwrap();
     let admitted = adopted(&bob());
-    let Operation::InviteGuest { mark, .. } = &admitted else { panic!("{admitted:?}") };
+    let Operation::Guest { change: GuestChange::Invite(NewGuest { mark, .. }), .. } = &admitted else {
+        panic!("{admitted:?}")
+    };
     let namespace = mark.namespace.clone();
     subject.done(&admitted, 10).await;
     for again in [20, 30] {
-        let operation = Operation::ResendInvitation { guest: guest("bob"), expires_at: at(20_000 + again) };
+        let operation = Operation::Guest {
+            id: guest("bob"),
+            change: GuestChange::ResendInvitation { expires_at: at(20_000 + again) },
+        };
         subject.done(&operation, again).await;
     }
     assert_eq!(sent(&subject, &namespace, 40).await, [at(10), at(20), at(30)]);
-    subject.done(&Operation::RemoveAdopted { guest: guest("bob") }, 40).await;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::RemoveAdopted }, 40).await;
     assert_eq!(sent(&subject, &namespace, 40).await, [at(10), at(20), at(30)]);
     subject.done(&adopted(&bob()), 50).await;
     subject.done(&admit(&email("carol@acme.example"), at(30_000)), 60).await;
-    subject.done(&Operation::Deactivate { guest: guest("carol") }, 70).await;
+    subject.done(&Operation::Guest { id: guest("carol"), change: GuestChange::Deactivate }, 70).await;
     let all = [10, 20, 30, 50, 60].map(at);
     assert_eq!(sent(&subject, &namespace, 70).await, all);
-    subject.done(&Operation::RemoveAdopted { guest: guest("bob") }, 80).await;
-    subject.done(&Operation::Purge { guest: guest("carol"), since: at(70), at_most: 9 }, 90).await;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::RemoveAdopted }, 80).await;
+    subject
+        .done(&Operation::Guest { id: guest("carol"), change: GuestChange::Purge { since: at(70), at_most: 9 } }, 90)
+        .await;
     assert_eq!(sent(&subject, &namespace, 90).await, all);
     assert_eq!(sent(&subject, "elsewhere", 90).await, []);
     assert_eq!(sent(&subject, &namespace, 3_640).await, [at(50), at(60)]);
@@ -107,7 +121,8 @@ pub async fn share_grants_one_account_to_one_partner_until_forgotten(subject: Su
     assert_eq!(shares(&subject).await, std::slice::from_ref(&known));
     let forget = Operation::ForgetShare { share_uid: share.clone() };
     subject.stale(&forget, 50).await;
-    let withhold = Operation::Revoke { guest: guest("bob"), accounts: vec!["instagram".to_owned()] };
+    let withhold =
+        Operation::Guest { id: guest("bob"), change: GuestChange::Revoke { accounts: vec!["instagram".to_owned()] } };
     subject.done(&withhold, 60).await;
     assert_eq!(shares(&subject).await, [known]);
     let other = Grant { share_uid: share.clone(), ..grant("tiktok", ShareRole::Collaborator) };
@@ -136,12 +151,12 @@ pub async fn a_guest_is_never_owner_made_or_adopted(subject: Subject) {
         assert_eq!(subject.cursor().await, before, "all or nothing");
         assert_eq!(subject.directory.account("snapchat").await.unwrap(), None);
     }
-    subject.done(&Operation::Deactivate { guest: guest("bob") }, 20).await;
-    subject.done(&Operation::RemoveAdopted { guest: guest("carol") }, 20).await;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }, 20).await;
+    subject.done(&Operation::Guest { id: guest("carol"), change: GuestChange::RemoveAdopted }, 20).await;
     for owner in [bob(), carol] {
         subject.player.set_owner("instagram", &owner).unwrap();
         let mut operation = adopted(&owner);
-        if let Operation::InviteGuest { mark, .. } = &mut operation
+        if let Operation::Guest { change: GuestChange::Invite(NewGuest { mark, .. }), .. } = &mut operation
             && owner == bob()
         {
             mark.origin = Origin::Created;

@@ -89,8 +89,8 @@ use std::sync::Arc;
 
 use guestlist::directory::Import;
 use guestlist::directory::{
-    AccountRecord, Applied, Cursor, DirectoryWriter, Epoch, Error, Grant, GuestId, GuestRecord, Operation, Origin,
-    Owner, OwnershipMark, PartnerId, Revision, UserRecord,
+    AccountRecord, Applied, Cursor, DirectoryWriter, Epoch, Error, Grant, GuestChange, GuestId, GuestRecord, NewGuest,
+    Operation, Origin, Owner, OwnershipMark, PartnerChange, PartnerId, Revision, UserRecord,
 };
 use guestlist::domain::{Email, GuestRole, MfaMethod, ShareRole, all_methods};
 use jiff::Timestamp;
@@ -173,19 +173,21 @@ pub fn acme() -> PartnerId {
 }
 
 pub fn ensure_partner() -> Operation {
-    Operation::ApplyPartner {
-        partner: acme(),
-        mark: mark("acme", "u-acme"),
-        display_name: "Acme Agency".to_owned(),
-        host_admins: vec![alice()],
-        suspended: false,
+    Operation::Partner {
+        id: acme(),
+        change: PartnerChange::Apply {
+            mark: mark("acme", "u-acme"),
+            display_name: "Acme Agency".to_owned(),
+            host_admins: vec![alice()],
+            suspended: false,
+        },
     }
 }
 
 /// The same, suspended.
 pub fn suspend_partner() -> Operation {
     let mut operation = ensure_partner();
-    if let Operation::ApplyPartner { suspended, .. } = &mut operation {
+    if let Operation::Partner { change: PartnerChange::Apply { suspended, .. }, .. } = &mut operation {
         *suspended = true;
     }
     operation
@@ -194,16 +196,18 @@ pub fn suspend_partner() -> Operation {
 /// Admits a Guest Admin, named by the local part of the address.
 pub fn admit(address: &Email, expires_at: Timestamp) -> Operation {
     let name = address.as_str().split('@').next().unwrap();
-    Operation::InviteGuest {
-        guest: guest(name),
-        mark: mark(name, &format!("u-{name}")),
-        partner: acme(),
-        partner_name: "acme".to_owned(),
-        address: address.clone(),
-        display_name: name.to_owned(),
-        role: GuestRole::GuestAdmin,
-        allowed: all_methods(),
-        expires_at,
+    Operation::Guest {
+        id: guest(name),
+        change: GuestChange::Invite(NewGuest {
+            mark: mark(name, &format!("u-{name}")),
+            partner: acme(),
+            partner_name: "acme".to_owned(),
+            address: address.clone(),
+            display_name: name.to_owned(),
+            role: GuestRole::GuestAdmin,
+            allowed: all_methods(),
+            expires_at,
+        }),
     }
 }
 
@@ -220,7 +224,7 @@ pub fn grant(account: &str, role: ShareRole) -> Grant {
 }
 
 pub fn give(who: &str, grants: Vec<Grant>) -> Operation {
-    Operation::Grant { guest: guest(who), grants }
+    Operation::Guest { id: guest(who), change: GuestChange::Grant { grants } }
 }
 
 pub fn user(address: &Email) -> UserRecord {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use guestlist::directory::{Changed, Operation};
+use guestlist::directory::{Changed, GuestChange, Operation};
 
 use super::*;
 
@@ -42,7 +42,7 @@ pub async fn a_listing_in_small_pages_holds_everybody_once(make: Factory) {
 pub async fn the_deactivated_are_listed_too(make: Factory) {
     let subject = make(2).furnish().await;
     seven(&subject).await;
-    subject.done(&Operation::Deactivate { guest: guest("guest3") }, 50).await;
+    subject.done(&Operation::Guest { id: guest("guest3"), change: GuestChange::Deactivate }, 50).await;
     assert_eq!(all_guests(&subject).await.len(), 7);
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use guestlist::directory::{Error, GuestRecord, Login, MfaRecord, Operation};
+use guestlist::directory::{Error, GuestChange, GuestRecord, Login, MfaRecord, Operation, PartnerChange};
 use guestlist::domain::{GuestRole, MfaMethod, ShareRole};
 use proptest::prelude::*;
 
@@ -202,24 +202,29 @@ fn id(n: usize) -> GuestId {
 fn operation(action: &Action, now: i64) -> Option<Operation> {
     Some(match *action {
         Action::Admit(n) => admit(&address(n), at(1_000_000)),
-        Action::Invite(n) => Operation::ResendInvitation { guest: id(n), expires_at: at(2_000_000) },
-        Action::Revoke(n) => Operation::RevokeInvitation { guest: id(n) },
-        Action::Disable(n) => Operation::DisableLogin { guest: id(n) },
-        Action::Enable(n) => Operation::EnableLogin { guest: id(n) },
-        Action::Demote(n) => Operation::Demote { guest: id(n) },
-        Action::Promote(n) => Operation::Promote { guest: id(n) },
+        Action::Invite(n) => {
+            Operation::Guest { id: id(n), change: GuestChange::ResendInvitation { expires_at: at(2_000_000) } }
+        }
+        Action::Revoke(n) => Operation::Guest { id: id(n), change: GuestChange::RevokeInvitation },
+        Action::Disable(n) => Operation::Guest { id: id(n), change: GuestChange::DisableLogin },
+        Action::Enable(n) => Operation::Guest { id: id(n), change: GuestChange::EnableLogin },
+        Action::Demote(n) => Operation::Guest { id: id(n), change: GuestChange::Demote },
+        Action::Promote(n) => Operation::Guest { id: id(n), change: GuestChange::Promote },
         Action::Give(n, account, role) => {
-            Operation::Grant { guest: id(n), grants: vec![grant(ACCOUNTS[account], role)] }
+            Operation::Guest { id: id(n), change: GuestChange::Grant { grants: vec![grant(ACCOUNTS[account], role)] } }
         }
-        Action::Lower(n, account) => {
-            Operation::Reduce { guest: id(n), grants: vec![grant(ACCOUNTS[account], ShareRole::Collaborator)] }
-        }
+        Action::Lower(n, account) => Operation::Guest {
+            id: id(n),
+            change: GuestChange::Reduce { grants: vec![grant(ACCOUNTS[account], ShareRole::Collaborator)] },
+        },
         Action::Withhold(n, account) => {
-            Operation::Revoke { guest: id(n), accounts: vec![ACCOUNTS[account].to_owned()] }
+            Operation::Guest { id: id(n), change: GuestChange::Revoke { accounts: vec![ACCOUNTS[account].to_owned()] } }
         }
-        Action::Deactivate(n) => Operation::Deactivate { guest: id(n) },
-        Action::ResetMfa(n) => Operation::ResetMfa { guest: id(n), enrolled_before: at(now) },
-        Action::PartnerOff => Operation::DeactivatePartner { partner: acme() },
+        Action::Deactivate(n) => Operation::Guest { id: id(n), change: GuestChange::Deactivate },
+        Action::ResetMfa(n) => {
+            Operation::Guest { id: id(n), change: GuestChange::ResetMfa { enrolled_before: at(now) } }
+        }
+        Action::PartnerOff => Operation::Partner { id: acme(), change: PartnerChange::Deactivate },
         Action::PartnerOn => ensure_partner(),
         Action::Accepts(_) | Action::Enrolls(_) | Action::IsReset(_) | Action::Switched(..) | Action::Deleted(..) => {
             return None;

@@ -20,7 +20,8 @@ use guestlist::cache::{Kind, Object, ObjectCache, ObjectRef};
 use guestlist::directory::Import;
 use guestlist::directory::sqlite::{Inline, OpenMode, Store};
 use guestlist::directory::{
-    AccountRecord, DirectoryCache, DirectoryWriter, Epoch, GuestRecord, MfaRecord, Operation, Owner, UserRecord,
+    AccountRecord, DirectoryCache, DirectoryWriter, Epoch, GuestChange, GuestRecord, MfaRecord, Operation, Owner,
+    UserRecord,
 };
 use guestlist::domain::{Email, GuestRole, MfaMethod, ShareRole};
 use guestlist::plan::{self, AvailableFacts, Finalizer, Plan, PruneScope, Status};

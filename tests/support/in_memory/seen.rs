@@ -80,8 +80,12 @@ impl World {
 
     /// The number of mails that were sent.
     pub fn mails(&self) -> usize {
-        let mail =
-            |done: &&Operation| matches!(done, Operation::InviteGuest { .. } | Operation::ResendInvitation { .. });
+        let mail = |done: &&Operation| {
+            matches!(
+                done,
+                Operation::Guest { change: GuestChange::Invite(_) | GuestChange::ResendInvitation { .. }, .. }
+            )
+        };
         self.done.iter().filter(mail).count()
     }
 }

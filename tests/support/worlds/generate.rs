@@ -2,7 +2,7 @@
 //! three partners.
 
 use guestlist::cache::{Kind, ObjectRef};
-use guestlist::directory::{GuestRecord, Operation};
+use guestlist::directory::{GuestChange, GuestRecord, Operation};
 use guestlist::domain::MfaMethod;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -372,9 +372,12 @@ fn tampering(dice: &mut Dice, guests: &[GuestRecord]) -> Option<Operation> {
     let record = (!live.is_empty()).then(|| dice.of(&live))?;
     let guest = record.id.clone();
     Some(match dice.roll(3) {
-        0 => Operation::Promote { guest },
-        1 => Operation::Demote { guest },
-        _ => Operation::Revoke { guest, accounts: record.grants.keys().cloned().collect() },
+        0 => Operation::Guest { id: guest, change: GuestChange::Promote },
+        1 => Operation::Guest { id: guest, change: GuestChange::Demote },
+        _ => Operation::Guest {
+            id: guest,
+            change: GuestChange::Revoke { accounts: record.grants.keys().cloned().collect() },
+        },
     })
 }
 

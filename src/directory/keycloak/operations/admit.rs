@@ -1,13 +1,12 @@
 //! First acceptance: a user who is created, reactivated or adopted, with the ownership mark, and one invitation. The
 //! record is written before the mail is requested, so a crash in between sends no mail rather than two.
 
-use crate::util::small_map::SmallMap;
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::super::super::apply::ours;
 use super::super::super::{
-    Applied, Error, GuestRecord, InvitationRecord, Login, MfaRecord, Operation, Origin, PartnerId, Revision, SentMail,
+    Applied, Error, GuestId, GuestRecord, Login, MfaRecord, NewGuest, Origin, PartnerId, SentMail,
 };
 use super::super::client::Call;
 use super::super::endpoints::CREATE_USER;
@@ -27,48 +26,14 @@ use crate::domain::Email;
 type Mailed = (Option<Timestamp>, Vec<SentMail>);
 
 impl Inner {
-    pub(super) async fn admit(&self, operation: &Operation, turn: Turn) -> Result<Applied, Error> {
+    pub(super) async fn invite_guest(&self, id: &GuestId, new: &NewGuest, turn: Turn) -> Result<Applied, Error> {
         let at = turn.at;
-        let Operation::InviteGuest {
-            guest: id,
-            mark,
-            partner,
-            partner_name,
-            address,
-            display_name,
-            role,
-            allowed,
-            expires_at,
-        } = operation
-        else {
-            return Ok(Applied::default());
-        };
+        let NewGuest { mark, partner, address, .. } = new;
         let owner = self.known_owner();
         if let Err(PreconditionFailed::Foreign(owner)) = ours(owner.as_ref(), mark) {
             return Err(Error::Foreign { owner });
         }
-        let new = GuestRecord {
-            id: id.clone(),
-            revision: Revision(0),
-            mark: Some(mark.clone()),
-            address: address.clone(),
-            email: address.clone(),
-            partner: partner.clone(),
-            partner_name: partner_name.clone(),
-            display_name: display_name.clone(),
-            role: *role,
-            invitation: Some(InvitationRecord { sent_at: at, expires_at: *expires_at }),
-            admitted_at: at,
-            last_mail_at: Some(at),
-            recent_mails: SentMail::with(&[], &mark.namespace, at),
-            joined_at: None,
-            login: Login::Enabled,
-            mfa: MfaRecord::Known(SmallMap::default()),
-            mfa_lost_at: None,
-            allowed: allowed.clone(),
-            grants: SmallMap::default(),
-            deactivated_at: None,
-        };
+        let new = new.record(id, at);
         let organization = self.home(partner).await?;
         // A guest is never an Owner.
         if self.accounts_now().await?.iter().any(|account| account.owners.contains(address)) {

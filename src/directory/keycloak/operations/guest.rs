@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::super::super::apply::{self, AppliedRecord, ApplyContext};
 use super::super::super::{
-    AccessChange, AccountRecord, Applied, Epoch, Error, GuestId, GuestRecord, MAILS_KEPT, MailRecord, MfaRecord,
-    Operation, Origin, ShareRecord,
+    AccessChange, AccountRecord, Applied, Epoch, Error, GuestChange, GuestId, GuestRecord, MAILS_KEPT, MailRecord,
+    MfaRecord, Origin, ShareRecord,
 };
 use super::super::client::{Call, optional};
 use super::super::endpoints::{DELETE_CREDENTIAL, DELETE_USER};
@@ -70,7 +70,7 @@ impl GuestUpdate<'_> {
 }
 
 impl Inner {
-    pub(super) async fn about_guest(&self, id: &GuestId, operation: &Operation, turn: Turn) -> Result<Applied, Error> {
+    pub(super) async fn change_guest(&self, id: &GuestId, change: &GuestChange, turn: Turn) -> Result<Applied, Error> {
         let at = turn.at;
         let people = self.people();
         let found = people.user_of(id).await?;
@@ -83,11 +83,11 @@ impl Inner {
         let Some((user, record)) = record else {
             // A guest without a record has no access to revoke, unless the realm only hides the record.
             profile::check(&self.client).await?;
-            if let Operation::Purge { .. } = operation {
+            if let GuestChange::Purge { .. } = change {
                 let destroyed = Some(groups::read_purges(&self.client, &self.tree).await?);
                 return Ok(Applied { destroyed, ..self.gone(id) });
             }
-            return match operation.access_change() {
+            return match change.access_change() {
                 AccessChange::Revoke | AccessChange::Remove => Ok(self.gone(id)),
                 AccessChange::None | AccessChange::Grant => Err(stale(&id.0)),
             };
@@ -95,35 +95,35 @@ impl Inner {
         if turn.basis.is_some_and(|basis| basis != record.revision) {
             return Err(stale(&record.address));
         }
-        if let Operation::Purge { .. } | Operation::RemoveAdopted { .. } | Operation::Unmanage { .. } = operation {
+        if let GuestChange::Purge { .. } | GuestChange::RemoveAdopted | GuestChange::Unmanage = change {
             self.no_other_bears(user).await?;
         }
-        if let Operation::Purge { since, at_most, .. } = operation {
+        if let GuestChange::Purge { since, at_most, .. } = change {
             return self.purge(user, &record, *since, *at_most, at).await;
         }
-        let accounts = self.accounts_that_stand(operation).await?;
-        let partner_is_live = match operation {
-            Operation::UpdateGuest { partner, .. } => self.is_home(partner).await?,
+        let accounts = self.accounts_that_stand(change).await?;
+        let partner_is_live = match change {
+            GuestChange::Update { partner, .. } => self.is_home(partner).await?,
             _ => true,
         };
         let owner = self.known_owner();
         let mut after = record.clone();
         let context = ApplyContext { at, owner: owner.as_ref(), accounts: &accounts, partner_is_live };
-        match apply::apply(&mut after, operation, &context).map_err(|refused| refusal(refused, &record))? {
+        match apply::apply(&mut after, change, &context).map_err(|refused| refusal(refused, &record))? {
             AppliedRecord::Same => return Ok(guest_is(record)),
             AppliedRecord::Changed | AppliedRecord::Unmarked => {}
         }
-        if let Operation::ResendInvitation { .. } = operation {
+        if let GuestChange::ResendInvitation { .. } = change {
             // Checked before any write. A mail that cannot be sent is not recorded.
             home.ok_or_else(|| stale(&record.partner_name))?;
             on_its_way(user, &record, at)?;
             self.alone(user).await?;
         }
-        if let Operation::Grant { grants, .. } = operation {
+        if let GuestChange::Grant { grants } = change {
             self.remember_shares(&record, grants.iter()).await?;
         }
-        let must = matches!(operation.access_change(), AccessChange::Revoke | AccessChange::Remove);
-        let change = GuestUpdate {
+        let must = matches!(change.access_change(), AccessChange::Revoke | AccessChange::Remove);
+        let update = GuestUpdate {
             user,
             organization: self.organization(&record.partner),
             before: &record,
@@ -131,7 +131,7 @@ impl Inner {
             at,
             must,
         };
-        self.change(&people, &change, operation, turn.epoch).await
+        self.update(&people, &update, change, turn.epoch).await
     }
 
     fn gone(&self, id: &GuestId) -> Applied {
@@ -139,58 +139,58 @@ impl Inner {
         Applied { gone: Some(id.clone()), ..Applied::default() }
     }
 
-    /// Writes the change. Invitation and membership end before the write. Once the record has them as ended, no later
+    /// Writes the update. Invitation and membership end before the write. Once the record has them as ended, no later
     /// operation would end them.
-    async fn change(
+    async fn update(
         &self,
         people: &UserReader<'_>,
-        change: &GuestUpdate<'_>,
-        operation: &Operation,
+        update: &GuestUpdate<'_>,
+        change: &GuestChange,
         epoch: Epoch,
     ) -> Result<Applied, Error> {
-        if change.must && change.ends() {
-            self.cut_or_withhold(change).await?;
+        if update.must && update.ends() {
+            self.cut_or_withhold(update).await?;
         }
-        if let (Operation::ResendInvitation { .. }, Some(organization)) = (operation, &change.organization) {
+        if let (GuestChange::ResendInvitation { .. }, Some(organization)) = (change, &update.organization) {
             // Before the write: once the record has the mail, a member of the organization counts as a guest who
             // followed it.
-            self.take_out(organization, change.user).await?;
+            self.take_out(organization, update.user).await?;
         }
-        let reset = matches!(operation, Operation::ResetMfa { .. });
-        let gives = matches!(operation, Operation::Grant { .. });
-        if gives && !self.audience.is_out(&change.user.id) {
+        let reset = matches!(change, GuestChange::ResetMfa { .. });
+        let gives = matches!(change, GuestChange::Grant { .. });
+        if gives && !self.audience.is_out(&update.user.id) {
             // Before the write: once the record has the grant, no plan repeats this step. The guest may use all earlier grants.
-            self.let_in(&change.user.id, change.made()).await?;
+            self.let_in(&update.user.id, update.made()).await?;
         }
-        let written = match operation {
-            Operation::ResetMfa { enrolled_before, .. } => self.reset(people, change, *enrolled_before).await?,
-            Operation::EnableLogin { .. } => {
-                self.end_tokens(&change.user.id, change.user.not_before).await?;
-                self.write(change, false).await?
+        let written = match change {
+            GuestChange::ResetMfa { enrolled_before } => self.reset(people, update, *enrolled_before).await?,
+            GuestChange::EnableLogin => {
+                self.end_tokens(&update.user.id, update.user.not_before).await?;
+                self.write(update, false).await?
             }
             _ => {
-                if gives && change.has_new_factors() {
-                    self.end_sessions(&change.user.id).await?;
+                if gives && update.has_new_factors() {
+                    self.end_sessions(&update.user.id).await?;
                 }
-                self.write(change, change.takes()).await?
+                self.write(update, update.takes()).await?
             }
         };
-        if let Operation::ResendInvitation { .. } = operation {
-            return self.mail_again(people, change, written, epoch).await;
+        if let GuestChange::ResendInvitation { .. } = change {
+            return self.mail_again(people, update, written, epoch).await;
         }
         if gives {
-            self.let_in(&written.id, change.made()).await?;
+            self.let_in(&written.id, update.made()).await?;
         }
         if reset {
             // The result of a reset is read again: neither the earlier state nor the cache is correct now.
-            let gone = || stale(&change.before.address);
+            let gone = || stale(&update.before.address);
             let now = people.user(&written.id).await?.ok_or_else(gone)?;
             return self.look(&now).await?.map(guest_is).ok_or_else(gone);
         }
-        if change.after.mark.is_none() || !guest::is_marked(&written) {
-            return Ok(self.gone(&change.before.id));
+        if update.after.mark.is_none() || !guest::is_marked(&written) {
+            return Ok(self.gone(&update.before.id));
         }
-        Self::after(people, &written, change.after)
+        Self::after(people, &written, update.after)
     }
 
     /// The record after a write.
@@ -205,12 +205,12 @@ impl Inner {
     async fn mail_again(
         &self,
         people: &UserReader<'_>,
-        change: &GuestUpdate<'_>,
+        update: &GuestUpdate<'_>,
         written: User,
         epoch: Epoch,
     ) -> Result<Applied, Error> {
-        let Some(organization) = &change.organization else { return Err(stale(&change.before.partner_name)) };
-        let (sent, invitation) = match change.after.invitation {
+        let Some(organization) = &update.organization else { return Err(stale(&update.before.partner_name)) };
+        let (sent, invitation) = match update.after.invitation {
             Some(invitation) => match self.send(organization, &written, Before::Maybe(epoch)).await {
                 Ok(()) => (Ok(()), Some(self.ends(organization, &written, invitation).await?)),
                 Err(Unsent::Surely(fault)) => (Err(fault), None),
@@ -221,28 +221,28 @@ impl Inner {
         if let Err(fault) = sent {
             // The mail was not sent, so it stays due. After a lost leadership the earlier invitation was not revoked,
             // so it stays in the record.
-            let invitation = change.before.invitation.filter(|_| fault == Error::Fenced);
+            let invitation = update.before.invitation.filter(|_| fault == Error::Fenced);
             let undone = GuestRecord {
                 invitation,
-                last_mail_at: change.before.last_mail_at,
-                recent_mails: change.before.recent_mails.clone(),
-                ..change.after.clone()
+                last_mail_at: update.before.last_mail_at,
+                recent_mails: update.before.recent_mails.clone(),
+                ..update.after.clone()
             };
-            self.put_back(&written, &undone, change.at).await?;
+            self.put_back(&written, &undone, update.at).await?;
             return Err(fault);
         }
-        Self::after(people, &written, &GuestRecord { invitation, ..change.after.clone() })
+        Self::after(people, &written, &GuestRecord { invitation, ..update.after.clone() })
     }
 
     pub(super) async fn delete_credentials(
         &self,
         people: &UserReader<'_>,
-        change: &GuestUpdate<'_>,
+        update: &GuestUpdate<'_>,
         before: Timestamp,
     ) -> Result<(), Error> {
-        let user = &change.user.id;
+        let user = &update.user.id;
         // If a credential's time is in the future, the recorded time of its method counts.
-        let recorded = |method| match &change.before.mfa {
+        let recorded = |method| match &update.before.mfa {
             MfaRecord::Known(mfa) => mfa.get(&method).copied(),
             MfaRecord::Unknown => None,
         };
@@ -257,8 +257,8 @@ impl Inner {
         Ok(())
     }
 
-    async fn accounts_that_stand(&self, operation: &Operation) -> Result<Vec<String>, Error> {
-        let Operation::Grant { grants, .. } = operation else { return Ok(Vec::new()) };
+    async fn accounts_that_stand(&self, change: &GuestChange) -> Result<Vec<String>, Error> {
+        let GuestChange::Grant { grants } = change else { return Ok(Vec::new()) };
         let accounts = self.accounts_now().await?;
         let given = |account: &&AccountRecord| grants.iter().any(|grant| grant.account == account.name);
         let stand = accounts.iter().filter(given).filter(|account| !account.deleted);

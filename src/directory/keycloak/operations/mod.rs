@@ -20,7 +20,10 @@ use jiff::Timestamp;
 use tokio::sync::OwnedMutexGuard;
 
 use super::super::apply::PreconditionFailed;
-use super::super::{Applied, DirectoryWriter, Epoch, Error, GuestRecord, Operation, Owner, PartnerRecord, Revision};
+use super::super::{
+    Applied, DirectoryWriter, Epoch, Error, GuestChange, GuestRecord, Operation, Owner, PartnerChange, PartnerRecord,
+    Revision,
+};
 use super::{Directory, Inner, PoisonError, groups};
 use crate::directory::keycloak::users::profile;
 use crate::domain::ShareRole;
@@ -54,18 +57,14 @@ impl Inner {
     /// Waits for exclusive access to the guest or partner. Sending a mail may take long. A concurrent removal waits
     /// for it, so a failed mail cannot undo the removal.
     async fn alone_with(&self, operation: &Operation) -> Vec<OwnedMutexGuard<()>> {
-        let address = match operation {
-            Operation::InviteGuest { address, .. } => Some(address.as_str()),
-            _ => None,
-        };
-        let partner = match operation {
-            Operation::ApplyPartner { partner, .. }
-            | Operation::DeactivatePartner { partner }
-            | Operation::PurgePartner { partner, .. } => Some(partner.0.as_str()),
-            _ => None,
+        let names: Vec<&str> = match operation {
+            Operation::Guest { id, change: GuestChange::Invite(new) } => vec![new.address.as_str(), &id.0],
+            Operation::Guest { id, .. } => vec![&id.0],
+            Operation::Partner { id, .. } => vec![&id.0],
+            Operation::ForgetShare { .. } => Vec::new(),
         };
         let mut held = Vec::new();
-        for name in address.into_iter().chain(operation.guest().map(|guest| guest.0.as_str())).chain(partner) {
+        for name in names {
             held.push(self.locks.hold(name).await);
         }
         held
@@ -73,36 +72,22 @@ impl Inner {
 
     async fn execute(&self, operation: &Operation, turn: Turn) -> Result<Applied, Error> {
         match operation {
-            Operation::ApplyPartner { partner, mark, display_name, host_admins, suspended } => {
+            Operation::Guest { id, change: GuestChange::Invite(new) } => self.invite_guest(id, new, turn).await,
+            Operation::Guest { id, change } => self.change_guest(id, change, turn).await,
+            Operation::Partner { id, change: PartnerChange::Apply { mark, display_name, host_admins, suspended } } => {
                 let record = PartnerRecord {
-                    id: partner.clone(),
+                    id: id.clone(),
                     mark: mark.clone(),
                     display_name: display_name.clone(),
                     host_admins: host_admins.clone(),
                     suspended: *suspended,
                     deactivated_at: None,
                 };
-                self.ensure_partner(record).await
+                self.apply_partner(record).await
             }
-            Operation::DeactivatePartner { partner } => self.deactivate_partner(partner, turn.at).await,
-            Operation::PurgePartner { partner, since } => self.purge_partner(partner, *since).await,
+            Operation::Partner { id, change: PartnerChange::Deactivate } => self.deactivate_partner(id, turn.at).await,
+            Operation::Partner { id, change: PartnerChange::Purge { since } } => self.purge_partner(id, *since).await,
             Operation::ForgetShare { share_uid } => self.forget_share(share_uid).await,
-            Operation::InviteGuest { .. } => self.admit(operation, turn).await,
-            Operation::Revoke { guest, .. }
-            | Operation::Reduce { guest, .. }
-            | Operation::Demote { guest }
-            | Operation::RevokeInvitation { guest }
-            | Operation::DisableLogin { guest }
-            | Operation::ResetMfa { guest, .. }
-            | Operation::Deactivate { guest }
-            | Operation::RemoveAdopted { guest }
-            | Operation::Unmanage { guest }
-            | Operation::Purge { guest, .. }
-            | Operation::UpdateGuest { guest, .. }
-            | Operation::ResendInvitation { guest, .. }
-            | Operation::EnableLogin { guest }
-            | Operation::Promote { guest }
-            | Operation::Grant { guest, .. } => self.about_guest(guest, operation, turn).await,
         }
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use guestlist::directory::{
     Changed, Cursor, DirectoryReader as _, DirectoryWriter as _, Error, GrantRecord, GuestRecord, Operation, Origin,
+    PartnerChange,
 };
 use serde_json::json;
 
@@ -215,7 +216,7 @@ impl Listing {
                 found.iter().filter(|guest| is_there(guest)).map(|guest| guest.address.to_string()).collect()
             }
             Self::Found => {
-                let put_away = Operation::DeactivatePartner { partner: acme() };
+                let put_away = Operation::Partner { id: acme(), change: PartnerChange::Deactivate };
                 let epoch = directory.epoch().await?;
                 match directory.execute(&put_away, None, at(0), epoch).await {
                     Err(Error::Changed { .. }) => [bob().to_string()].into(),

@@ -1,7 +1,7 @@
 //! The checks of each operation.
 
 use guestlist::cache::{Kind, ObjectRef};
-use guestlist::directory::{AccessChange, GuestRecord, Operation, Origin, Snapshot};
+use guestlist::directory::{AccessChange, GuestChange, GuestRecord, NewGuest, Operation, Origin, Snapshot};
 use jiff::SignedDuration;
 
 use super::super::driver::{Running, Sim};
@@ -15,11 +15,14 @@ pub fn is_tried(sim: &Sim, operation: &Operation, before: &Snapshot) {
     let adopted = record.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Adopted);
     let only_for_made = matches!(
         operation,
-        Operation::DisableLogin { .. }
-            | Operation::EnableLogin { .. }
-            | Operation::ResetMfa { .. }
-            | Operation::Deactivate { .. }
-            | Operation::Purge { .. }
+        Operation::Guest {
+            change: GuestChange::DisableLogin
+                | GuestChange::EnableLogin
+                | GuestChange::ResetMfa { .. }
+                | GuestChange::Deactivate
+                | GuestChange::Purge { .. },
+            ..
+        }
     );
     let wrong = adopted && only_for_made && !sim.is_former;
     assert!(!wrong, "{operation:?} of {}, who was adopted", record.address);
@@ -61,7 +64,7 @@ pub fn look(sim: &Sim, running: &Running, operation: &Operation, before: &Snapsh
         && let Some(record) = old
     {
         let may_end = |view: &View<'_>| View { guests: &before.guests, ..*view }.may_end(record);
-        let purges = matches!(operation, Operation::Purge { .. });
+        let purges = matches!(operation, Operation::Guest { change: GuestChange::Purge { .. }, .. });
         assert!(purges || views.iter().any(may_end), "{operation:?}, and a membership declares {}", record.address);
     }
     if operation.access_change() == AccessChange::Grant
@@ -71,8 +74,8 @@ pub fn look(sim: &Sim, running: &Running, operation: &Operation, before: &Snapsh
         assert!(!views.iter().all(|view| view.is_paused(&key)), "{operation:?} of {key}, which is paused");
     }
     match operation {
-        Operation::InviteGuest { .. } => admission(operation, before, &views),
-        Operation::Purge { .. } => purge(sim, operation, before, &views),
+        Operation::Guest { change: GuestChange::Invite(_), .. } => admission(operation, before, &views),
+        Operation::Guest { change: GuestChange::Purge { .. }, .. } => purge(sim, operation, before, &views),
         _ => {}
     }
 }
@@ -128,7 +131,11 @@ fn access(
 
 /// A partner has capacity for a new guest, and only a user of the workspace is adopted.
 fn admission(operation: &Operation, before: &Snapshot, views: &[View<'_>]) {
-    let Operation::InviteGuest { mark, partner, partner_name, address, .. } = operation else { return };
+    let Operation::Guest { change: GuestChange::Invite(NewGuest { mark, partner, partner_name, address, .. }), .. } =
+        operation
+    else {
+        return;
+    };
     let live = before.guests.iter().filter(|guest| guest.is_live() && guest.partner == *partner).count() as u64;
     let has_room = |view: &View<'_>| view.most_guests(&mark.namespace, partner_name).is_none_or(|most| live < most);
     assert!(views.iter().any(has_room), "{address} is admitted, and {partner_name} has {live} guests already");
@@ -143,7 +150,7 @@ fn admission(operation: &Operation, before: &Snapshot, views: &[View<'_>]) {
 
 /// A record is purged when it is due, and the number of records an hour stays within the policy.
 fn purge(sim: &Sim, operation: &Operation, before: &Snapshot, views: &[View<'_>]) {
-    let Operation::Purge { guest, since, .. } = operation else { return };
+    let Operation::Guest { id: guest, change: GuestChange::Purge { since, .. } } = operation else { return };
     let record = before.guests.iter().find(|record| record.id == *guest).unwrap();
     let key = membership_of(record);
     let partner = ObjectRef::new(Kind::Partner, &*key.namespace, &*record.partner_name);

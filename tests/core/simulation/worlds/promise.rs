@@ -1,7 +1,9 @@
 //! A second implementation of the effect of each operation: its record changes as specified, and everything else stays
 //! the same.
 
-use guestlist::directory::{GrantRecord, GuestRecord, Login, MfaRecord, Operation, Revision, Snapshot};
+use guestlist::directory::{
+    GrantRecord, GuestChange, GuestRecord, Login, MfaRecord, NewGuest, Operation, PartnerChange, Revision, Snapshot,
+};
 use guestlist::domain::{GuestRole, ShareRole};
 use jiff::Timestamp;
 
@@ -12,10 +14,10 @@ pub fn kept(before: &Snapshot, after: &Snapshot, operation: &Operation, at: Time
         let place = expected.guests.iter().position(|guest| guest.id == *id);
         let now = after.guests.iter().find(|guest| guest.id == *id);
         match operation {
-            Operation::Purge { .. } => {
+            Operation::Guest { change: GuestChange::Purge { .. }, .. } => {
                 place.map(|place| expected.guests.remove(place));
             }
-            Operation::InviteGuest { .. } | Operation::ResendInvitation { .. } => {
+            Operation::Guest { change: GuestChange::Invite(_) | GuestChange::ResendInvitation { .. }, .. } => {
                 let now = now.ok_or("no record is there")?;
                 match place {
                     Some(place) => expected.guests[place] = mailed(&expected.guests[place], now, operation, at)?,
@@ -23,7 +25,7 @@ pub fn kept(before: &Snapshot, after: &Snapshot, operation: &Operation, at: Time
                 }
                 expected.mails.clone_from(&after.mails);
             }
-            Operation::RemoveAdopted { .. } | Operation::Unmanage { .. } => {
+            Operation::Guest { change: GuestChange::RemoveAdopted | GuestChange::Unmanage, .. } => {
                 // The identity remains, as a user or as a record without an ownership mark.
                 expected.guests.retain(|guest| guest.id != *id);
                 expected.guests.extend(now.cloned());
@@ -37,7 +39,7 @@ pub fn kept(before: &Snapshot, after: &Snapshot, operation: &Operation, at: Time
                 change(&mut expected.guests[place], operation, at)?;
             }
         }
-        if let Operation::Grant { grants, .. } = operation {
+        if let Operation::Guest { change: GuestChange::Grant { grants }, .. } = operation {
             let new = after.shares.iter().filter(|share| !before.shares.contains(share));
             for share in new {
                 if !grants.iter().any(|grant| grant.share_uid == share.uid && grant.account == share.account) {
@@ -51,7 +53,9 @@ pub fn kept(before: &Snapshot, after: &Snapshot, operation: &Operation, at: Time
     if let Operation::ForgetShare { share_uid } = operation {
         expected.shares.retain(|share| share.uid != *share_uid);
     }
-    if let Operation::Purge { .. } | Operation::PurgePartner { .. } = operation {
+    if let Operation::Guest { change: GuestChange::Purge { .. }, .. }
+    | Operation::Partner { change: PartnerChange::Purge { .. }, .. } = operation
+    {
         expected.purged.clone_from(&after.purged);
     }
     let (expected, after) = (sorted(expected), sorted(after.clone()));
@@ -93,13 +97,20 @@ fn mailed(old: &GuestRecord, now: &GuestRecord, operation: &Operation, at: Times
         recent_mails: now.recent_mails.clone(),
         ..old.clone()
     };
-    let (Operation::InviteGuest { expires_at, .. } | Operation::ResendInvitation { expires_at, .. }) = operation else {
+    let Operation::Guest {
+        change: GuestChange::Invite(NewGuest { expires_at, .. }) | GuestChange::ResendInvitation { expires_at },
+        ..
+    } = operation
+    else {
         return Ok(expected);
     };
     if ends != Some(*expires_at) || now.last_mail_at != Some(at) {
         return Err(format!("the invitation is {:?}, the last mail {:?}", now.invitation, now.last_mail_at));
     }
-    if let Operation::InviteGuest { mark, partner, partner_name, address, display_name, role, allowed, .. } = operation
+    if let Operation::Guest {
+        change: GuestChange::Invite(NewGuest { mark, partner, partner_name, address, display_name, role, allowed, .. }),
+        ..
+    } = operation
     {
         expected = GuestRecord {
             mark: Some(mark.clone()),
@@ -123,11 +134,11 @@ fn mailed(old: &GuestRecord, now: &GuestRecord, operation: &Operation, at: Times
 
 fn change(record: &mut GuestRecord, operation: &Operation, at: Timestamp) -> Result<(), String> {
     match operation {
-        Operation::Revoke { accounts, .. } => {
+        Operation::Guest { change: GuestChange::Revoke { accounts }, .. } => {
             record.grants =
                 record.grants.clone().into_iter().filter(|(account, _)| !accounts.contains(account)).collect();
         }
-        Operation::Reduce { grants, .. } => {
+        Operation::Guest { change: GuestChange::Reduce { grants }, .. } => {
             for grant in grants {
                 let held = record.grants.get_mut(&grant.account).ok_or("a grant that is not held is lowered")?;
                 if grant.role > held.grant.role {
@@ -136,34 +147,37 @@ fn change(record: &mut GuestRecord, operation: &Operation, at: Timestamp) -> Res
                 held.grant = grant.clone();
             }
         }
-        Operation::Grant { grants, .. } => {
+        Operation::Guest { change: GuestChange::Grant { grants }, .. } => {
             for grant in grants {
                 let since = record.grants.get(&grant.account).map_or(at, |held| held.since);
                 record.grants.insert(grant.account.clone(), GrantRecord { grant: grant.clone(), since });
             }
         }
-        Operation::Demote { .. } => {
+        Operation::Guest { change: GuestChange::Demote, .. } => {
             record.role = GuestRole::GuestUser;
             record.grants.values_mut().for_each(|held| held.grant.role = ShareRole::Collaborator);
         }
-        Operation::Promote { .. } => record.role = GuestRole::GuestAdmin,
-        Operation::RevokeInvitation { .. } => record.invitation = None,
-        Operation::DisableLogin { .. } => record.login = record.login.disabled(),
-        Operation::EnableLogin { .. } => record.login = Login::Enabled,
-        Operation::Deactivate { .. } => {
+        Operation::Guest { change: GuestChange::Promote, .. } => record.role = GuestRole::GuestAdmin,
+        Operation::Guest { change: GuestChange::RevokeInvitation, .. } => record.invitation = None,
+        Operation::Guest { change: GuestChange::DisableLogin, .. } => record.login = record.login.disabled(),
+        Operation::Guest { change: GuestChange::EnableLogin, .. } => record.login = Login::Enabled,
+        Operation::Guest { change: GuestChange::Deactivate, .. } => {
             record.grants = guestlist::util::small_map::SmallMap::default();
             record.invitation = None;
             record.login = record.login.disabled();
             record.deactivated_at = Some(at);
         }
-        Operation::UpdateGuest { mark, partner, partner_name, display_name, allowed, .. } => {
+        Operation::Guest {
+            change: GuestChange::Update { mark, partner, partner_name, display_name, allowed, .. },
+            ..
+        } => {
             record.mark = Some(mark.clone());
             record.partner = partner.clone();
             record.partner_name.clone_from(partner_name);
             record.display_name.clone_from(display_name);
             record.allowed.clone_from(allowed);
         }
-        Operation::ResetMfa { enrolled_before, .. } => {
+        Operation::Guest { change: GuestChange::ResetMfa { enrolled_before }, .. } => {
             let MfaRecord::Known(enrolled) = &mut record.mfa else { return Ok(()) };
             let left: guestlist::util::small_map::SmallMap<_, _> =
                 enrolled.clone().into_iter().filter(|(_, since)| since >= enrolled_before).collect();
@@ -182,7 +196,10 @@ fn change(record: &mut GuestRecord, operation: &Operation, at: Timestamp) -> Res
 
 fn partner(expected: &mut Snapshot, after: &Snapshot, operation: &Operation, at: Timestamp) -> Result<(), String> {
     match operation {
-        Operation::ApplyPartner { partner, mark, display_name, host_admins, suspended } => {
+        Operation::Partner {
+            id: partner,
+            change: PartnerChange::Apply { mark, display_name, host_admins, suspended },
+        } => {
             let now = after.partners.iter().find(|it| it.id == *partner).ok_or("the partner is not there")?;
             let fits = now.mark == *mark
                 && now.display_name == *display_name
@@ -195,12 +212,14 @@ fn partner(expected: &mut Snapshot, after: &Snapshot, operation: &Operation, at:
             expected.partners.retain(|it| it.id != *partner);
             expected.partners.push(now.clone());
         }
-        Operation::DeactivatePartner { partner } => {
+        Operation::Partner { id: partner, change: PartnerChange::Deactivate } => {
             let record = expected.partners.iter_mut().find(|it| it.id == *partner).ok_or("the partner is not there")?;
             record.deactivated_at = Some(at);
             record.suspended = false;
         }
-        Operation::PurgePartner { partner, .. } => expected.partners.retain(|it| it.id != *partner),
+        Operation::Partner { id: partner, change: PartnerChange::Purge { .. } } => {
+            expected.partners.retain(|it| it.id != *partner)
+        }
         _ => {}
     }
     Ok(())

@@ -1,7 +1,9 @@
 //! Planners with one bug each.
 
 use guestlist::cache::{Kind, ObjectRef};
-use guestlist::directory::{AccessChange, DirectoryCache, GuestRecord, Login, MfaRecord, Operation, Origin};
+use guestlist::directory::{
+    AccessChange, DirectoryCache, GuestChange, GuestRecord, Login, MfaRecord, NewGuest, Operation, Origin,
+};
 use guestlist::domain::{Email, GuestRole, MfaMethod, Reason, ShareRole, all_methods};
 use guestlist::plan::{Finalizer, Inputs, Plan, Status, Step, plan};
 use guestlist::workspace_policy::WorkspacePolicy;
@@ -22,9 +24,9 @@ fn changed(world: Inputs<'_>, key: &ObjectRef, change: impl Fn(&mut Operation)) 
 }
 
 macro_rules! drops {
-    ($($name:ident: $operation:ident;)+) => {
+    ($($name:ident: $change:ident;)+) => {
         $(pub fn $name(world: Inputs<'_>, key: &ObjectRef) -> Plan {
-            without(world, key, |operation| matches!(operation, Operation::$operation { .. }))
+            without(world, key, |operation| matches!(operation, Operation::Guest { change: GuestChange::$change { .. }, .. }))
         })+
     };
 }
@@ -37,7 +39,7 @@ drops! {
     gives_nothing: Grant;
     disables_no_login: DisableLogin;
     enables_no_login: EnableLogin;
-    describes_nobody: UpdateGuest;
+    describes_nobody: Update;
     ends_nobody: Deactivate;
     resets_no_mfa: ResetMfa;
 }
@@ -49,14 +51,18 @@ pub fn lowers_by_role_only(world: Inputs<'_>, key: &ObjectRef) -> Plan {
         guests.any(|guest| guest.grants.get(account).is_some_and(|held| held.grant.role == role))
     };
     without(world, key, |operation| match operation {
-        Operation::Reduce { grants, .. } => grants.iter().all(|grant| held(&grant.account, grant.role)),
+        Operation::Guest { change: GuestChange::Reduce { grants }, .. } => {
+            grants.iter().all(|grant| held(&grant.account, grant.role))
+        }
         _ => false,
     })
 }
 
 pub fn gives_without_an_end(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     changed(world, key, |operation| {
-        if let Operation::Grant { grants, .. } | Operation::Reduce { grants, .. } = operation {
+        if let Operation::Guest { change: GuestChange::Grant { grants } | GuestChange::Reduce { grants }, .. } =
+            operation
+        {
             for grant in grants.iter_mut() {
                 grant.until = None;
             }
@@ -66,7 +72,7 @@ pub fn gives_without_an_end(world: Inputs<'_>, key: &ObjectRef) -> Plan {
 
 pub fn gives_for_any_allowed_method(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     changed(world, key, |operation| {
-        if let Operation::Grant { grants, .. } = operation {
+        if let Operation::Guest { change: GuestChange::Grant { grants }, .. } = operation {
             for grant in grants.iter_mut() {
                 grant.allowed = all_methods();
             }
@@ -76,7 +82,7 @@ pub fn gives_for_any_allowed_method(world: Inputs<'_>, key: &ObjectRef) -> Plan 
 
 pub fn gives_for_any_asked_method(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     changed(world, key, |operation| {
-        if let Operation::Grant { grants, .. } = operation {
+        if let Operation::Guest { change: GuestChange::Grant { grants }, .. } = operation {
             for grant in grants.iter_mut() {
                 grant.asked = all_methods();
             }
@@ -88,7 +94,7 @@ pub fn gives_manager_to_guest_admins(world: Inputs<'_>, key: &ObjectRef) -> Plan
     let admin = world.declared.membership(&key.namespace, &key.name).and_then(|slot| slot.read());
     let admin = admin.is_some_and(|entry| entry.reading.terms.role == GuestRole::GuestAdmin);
     changed(world, key, |operation| {
-        if let Operation::Grant { grants, .. } = operation {
+        if let Operation::Guest { change: GuestChange::Grant { grants }, .. } = operation {
             for grant in grants.iter_mut().filter(|_| admin) {
                 grant.role = ShareRole::Manager;
             }
@@ -98,11 +104,15 @@ pub fn gives_manager_to_guest_admins(world: Inputs<'_>, key: &ObjectRef) -> Plan
 
 pub fn admits_guest_admins_only(world: Inputs<'_>, key: &ObjectRef) -> Plan {
     let plan = changed(world, key, |operation| {
-        if let Operation::InviteGuest { role, .. } = operation {
+        if let Operation::Guest { change: GuestChange::Invite(NewGuest { role, .. }), .. } = operation {
             *role = GuestRole::GuestAdmin;
         }
     });
-    let steps = plan.steps.into_iter().filter(|step| !matches!(step.operation, Operation::Demote { .. })).collect();
+    let steps = plan
+        .steps
+        .into_iter()
+        .filter(|step| !matches!(step.operation, Operation::Guest { change: GuestChange::Demote, .. }))
+        .collect();
     Plan { steps, ..plan }
 }
 
@@ -195,7 +205,7 @@ pub fn enables_a_login_of_an_administrator(world: Inputs<'_>, key: &ObjectRef) -
             && guest.mark.as_ref().is_some_and(|mark| *mark.name == *key.name && *mark.namespace == *key.namespace)
     });
     if let Some(guest) = disabled.filter(|_| plan.steps.is_empty()) {
-        let operation = Operation::EnableLogin { guest: guest.id.clone() };
+        let operation = Operation::Guest { id: guest.id.clone(), change: GuestChange::EnableLogin };
         plan.steps.push(Step { operation, reason: Reason::Reconciled, message: String::new() });
     }
     plan
@@ -242,8 +252,7 @@ pub fn adopts_whatever_the_policy_says(world: Inputs<'_>, key: &ObjectRef) -> Pl
         r#"{domains: [host.example], tenants: [{namespace: "*", hostAdmins: ["*@host.example"], adoption: true}]}"#;
     let workspace = WorkspacePolicy::parse(text).unwrap();
     let adopting = plan(Inputs { workspace: &workspace, ..world }, key);
-    let adopts =
-        |step: &Step| matches!(&step.operation, Operation::InviteGuest { mark, .. } if mark.origin == Origin::Adopted);
+    let adopts = |step: &Step| matches!(&step.operation, Operation::Guest { change: GuestChange::Invite(NewGuest { mark, .. }), .. } if mark.origin == Origin::Adopted);
     if adopting.steps.iter().any(adopts) { adopting } else { plan(world, key) }
 }
 
@@ -264,7 +273,8 @@ pub fn admits_one_guest_too_many(world: Inputs<'_>, key: &ObjectRef) -> Plan {
         directory_cache.set_guest(&guest.address, None);
     }
     let more = plan(Inputs { observed: &directory_cache, ..world }, key);
-    let admits = more.steps.iter().any(|step| matches!(step.operation, Operation::InviteGuest { .. }));
+    let admits =
+        more.steps.iter().any(|step| matches!(step.operation, Operation::Guest { change: GuestChange::Invite(_), .. }));
     if admits { more } else { plan(world, key) }
 }
 
@@ -279,7 +289,9 @@ pub fn admits_one_guest_too_few(world: Inputs<'_>, key: &ObjectRef) -> Plan {
         }
         directory_cache.set_guest(&another.address.clone(), Some(another));
     }
-    let admits = |plan: &Plan| plan.steps.iter().any(|step| matches!(step.operation, Operation::InviteGuest { .. }));
+    let admits = |plan: &Plan| {
+        plan.steps.iter().any(|step| matches!(step.operation, Operation::Guest { change: GuestChange::Invite(_), .. }))
+    };
     let right = plan(world, key);
     if admits(&right) { plan(Inputs { observed: &directory_cache, ..world }, key) } else { right }
 }
@@ -291,7 +303,7 @@ pub fn enables_the_login_of_a_paused_membership(world: Inputs<'_>, key: &ObjectR
     let paused = entry.metadata.annotations.get("guestlist.dev/paused").is_some_and(|value| value == "true");
     let record = entry.metadata.uid.as_deref().and_then(|uid| world.observed.live_by_uid(uid));
     if let Some(record) = record.filter(|record| paused && record.login == Login::DisabledByGuestlist) {
-        let operation = Operation::EnableLogin { guest: record.id.clone() };
+        let operation = Operation::Guest { id: record.id.clone(), change: GuestChange::EnableLogin };
         plan.steps.push(Step { operation, reason: Reason::Reconciled, message: String::new() });
     }
     plan

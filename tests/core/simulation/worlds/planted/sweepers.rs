@@ -1,7 +1,7 @@
 //! Garbage collection with one bug each.
 
 use guestlist::cache::{Kind, ObjectRef};
-use guestlist::directory::{AccessChange, Operation};
+use guestlist::directory::{AccessChange, GuestChange, Operation};
 use guestlist::domain::Reason;
 use guestlist::plan::gc::{GarbageCollection, plan};
 use guestlist::plan::{Inputs, Step, is_orphan};
@@ -16,7 +16,7 @@ pub fn withholds_too_many_orphans(world: Inputs<'_>) -> GarbageCollection {
     for guest in world.observed.guests().filter(|guest| is_orphan(world, guest) && !guest.grants.is_empty()) {
         let mark = guest.mark.as_ref().unwrap();
         let accounts = guest.grants.keys().cloned().collect();
-        let operation = Operation::Revoke { guest: guest.id.clone(), accounts };
+        let operation = Operation::Guest { id: guest.id.clone(), change: GuestChange::Revoke { accounts } };
         let step = Step { operation, reason: Reason::Orphaned, message: String::new() };
         sweep.revocations.push((ObjectRef::new(Kind::Membership, &*mark.namespace, &*mark.name), vec![step]));
     }
