@@ -35,7 +35,7 @@ pub struct ObjectRef {
     pub kind: Kind,
     /// The namespace; may be empty for a manifest without one.
     pub namespace: Arc<str>,
-    /// The name; empty only without an object.
+    /// The name; may be empty for a manifest without one.
     pub name: Arc<str>,
 }
 
@@ -44,26 +44,12 @@ impl ObjectRef {
     pub fn new(kind: Kind, namespace: impl Into<Arc<str>>, name: impl Into<Arc<str>>) -> Self {
         Self { kind, namespace: namespace.into(), name: name.into() }
     }
-
-    /// The key of garbage collection, which has no object. No object has an empty name.
-    pub fn garbage_collection() -> Self {
-        Self::new(Kind::Partner, "", "")
-    }
-
-    /// Whether this is the key of garbage collection.
-    pub fn is_garbage_collection(&self) -> bool {
-        self.name.is_empty()
-    }
 }
 
 impl fmt::Display for ObjectRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.name.is_empty() {
-            // Garbage collection has a name only in the log. A manifest without a name has an empty one.
-            return match &*self.namespace {
-                "" => f.write_str("garbage collection"),
-                namespace => write!(f, "{} {namespace}/(without a name)", self.kind.as_str()),
-            };
+            return write!(f, "{} {}/(without a name)", self.kind.as_str(), self.namespace);
         }
         write!(f, "{} {}/{}", self.kind.as_str(), self.namespace, self.name)
     }

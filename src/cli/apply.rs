@@ -243,7 +243,7 @@ mod tests {
 
     fn done(operation: Operation) -> CompletedStep {
         let step = Step { operation, reason: Reason::Reconciled, message: String::new() };
-        CompletedStep { key: ObjectRef::new(Kind::Membership, "partners", "bob"), step }
+        CompletedStep { key: ObjectRef::new(Kind::Membership, "partners", "bob").into(), step }
     }
 
     #[test]

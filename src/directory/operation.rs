@@ -248,6 +248,11 @@ impl GuestChange {
         }
     }
 
+    /// Whether the change sends an invitation.
+    pub fn sends_mail(&self) -> bool {
+        matches!(self, Self::Invite(_) | Self::ResendInvitation { .. })
+    }
+
     fn name(&self) -> &'static str {
         match self {
             Self::Revoke { .. } => "revoke",

@@ -21,7 +21,7 @@ impl Engine {
             return;
         }
         self.compared = true;
-        let missing: Vec<_> = behind::missing(&self.index, &self.directory_cache).collect();
+        let missing: Vec<_> = behind::missing(&self.objects, &self.directory).collect();
         if missing.is_empty() {
             return;
         }
@@ -35,13 +35,13 @@ impl Engine {
             "DirectoryBehind: the directory has no record of {names}; no invitation goes out. {WAY_ON}"
         );
         let uids = behind::uids(missing.into_iter());
-        self.directory_cache.set_missing(uids);
+        self.directory.set_missing(uids);
         self.report_missing();
     }
 
     /// Checks memberships without a record again: the one with this UID, or all.
     pub(super) fn compare_again(&mut self, changed: Option<&str>) {
-        let missing = self.directory_cache.missing();
+        let missing = self.directory.missing();
         let resolved: BTreeSet<String> = match changed {
             Some(uid) => missing.get(uid).into_iter().filter(|uid| !self.is_still_missing(uid)).cloned().collect(),
             None => missing.iter().filter(|uid| !self.is_still_missing(uid)).cloned().collect(),
@@ -49,12 +49,12 @@ impl Engine {
         if resolved.is_empty() {
             return;
         }
-        self.directory_cache.set_missing(missing.difference(&resolved).cloned().collect());
-        for slot in resolved.iter().filter_map(|uid| self.index.membership_by_uid(uid)) {
+        self.directory.set_missing(missing.difference(&resolved).cloned().collect());
+        for slot in resolved.iter().filter_map(|uid| self.objects.membership_by_uid(uid)) {
             self.queue.push(slot.key(Kind::Membership), Priority::Live);
         }
         self.report_missing();
-        if self.directory_cache.missing().is_empty() {
+        if self.directory.missing().is_empty() {
             tracing::info!(
                 "DirectoryBehind is over: the directory has a record of every guest that a status names, and invitations go out again"
             );
@@ -63,22 +63,22 @@ impl Engine {
     }
 
     fn is_still_missing(&self, uid: &str) -> bool {
-        match self.index.membership_by_uid(uid) {
+        match self.objects.membership_by_uid(uid) {
             None => false,
             // The membership was readable when its record was found missing.
             Some(CacheEntry::Unreadable { .. }) => true,
-            Some(CacheEntry::Read(entry)) => behind::is_missing(entry, &self.directory_cache),
+            Some(CacheEntry::Read(entry)) => behind::is_missing(entry, &self.directory),
         }
     }
 
     fn report_missing(&mut self) {
-        let missing = self.directory_cache.missing().len();
+        let missing = self.directory.missing().len();
         self.health.missing_guests = missing;
         if missing == 0 {
             self.health.problems.remove(SUBJECT);
             return;
         }
-        let all = self.index.keys(Kind::Membership).count();
+        let all = self.objects.keys(Kind::Membership).count();
         let problem = format!(
             "the directory has no record of {missing} of {all} memberships, although their status says that the guest was invited; \
              no invitation goes out. {WAY_ON}"

@@ -72,7 +72,7 @@ impl Engine {
             return;
         }
         tracing::warn!("the directory is not read in full yet: access that the specs end is revoked guest by guest");
-        for key in self.index.keys(Kind::Membership).collect::<Vec<_>>() {
+        for key in self.objects.keys(Kind::Membership).collect::<Vec<_>>() {
             self.queue.push(key, Priority::Resync);
         }
     }
@@ -97,8 +97,9 @@ impl Engine {
         let looked = self.rounds.get(key).is_some_and(|round| round.was_read);
         let inputs = self.inputs(now);
         let planned = panics::caught(|| (plan::revoke::plan(inputs, key), plan::revoke::may_revoke(inputs, key)));
-        let (plan, may_revoke) =
-            planned.map_err(|message| self.planner_panicked(key, &message, now)).unwrap_or((Plan::nothing(), false));
+        let (plan, may_revoke) = planned
+            .map_err(|message| self.planner_panicked(&key.into(), &message, now))
+            .unwrap_or((Plan::nothing(), false));
         if let Some(next) = plan.next_check {
             self.queue.at(key, next);
         }
@@ -111,20 +112,20 @@ impl Engine {
             return None;
         }
         let checks = self.checks(key, &plan);
-        let Plan { steps, basis, events: notices, .. } = plan;
-        Some(Task::Execute { checks, steps, basis, notices })
+        let Plan { steps, basis, events, .. } = plan;
+        Some(Task::Execute { checks, steps, basis, events })
     }
 
     /// The address of a membership's guest, and whether its record is known.
     fn record_of(&self, key: &ObjectRef) -> Option<(Email, bool)> {
-        let entry = self.index.membership(&key.namespace, &key.name).filter(|_| key.kind == Kind::Membership)?;
+        let entry = self.objects.membership(&key.namespace, &key.name).filter(|_| key.kind == Kind::Membership)?;
         let entry = CacheEntry::read(entry)?;
-        let recorded = self.directory_cache.live_by_uid(entry.metadata.uid.as_deref().unwrap_or_default());
+        let recorded = self.directory.live_by_uid(entry.metadata.uid.as_deref().unwrap_or_default());
         if let Some(record) = recorded {
             return Some((record.address.clone(), true));
         }
         let address = entry.reading.terms.email.clone()?;
-        let known = self.directory_cache.guest(&address).is_some();
+        let known = self.directory.guest(&address).is_some();
         Some((address, known))
     }
 }

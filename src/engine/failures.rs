@@ -13,7 +13,7 @@ use crate::cache::{CacheEntry, Kind, ObjectRef};
 use crate::directory::{GuestChange, Operation};
 use crate::domain::GuestRole;
 use crate::engine::Engine;
-use crate::engine::queue::Priority;
+use crate::engine::queue::{Priority, QueueKey};
 use crate::plan::Plan;
 
 /// Maximum delay between two tries. It also delays access that must be revoked.
@@ -72,7 +72,7 @@ impl Engine {
     /// Records that an operation failed.
     pub(super) fn not_taken(
         &mut self,
-        key: &ObjectRef,
+        key: &QueueKey,
         operation: &Operation,
         kept: Retained,
         problem: String,
@@ -112,14 +112,14 @@ impl Engine {
             }
             [false, false] | [true, true] => {}
         }
-        if said && !key.is_garbage_collection() {
-            self.queue.push(key.clone(), Priority::Live);
+        if said && key.object().is_some() {
+            self.queue.push(key, Priority::Live);
         }
     }
 
     /// The cause for which the directory refuses the operation of an object.
     pub(super) fn cause(&self, key: &ObjectRef) -> Option<&str> {
-        self.not_taken.get(key)?.cause.as_deref()
+        self.not_taken.get(&key.into())?.cause.as_deref()
     }
 
     /// Records that the directory accepted an operation.
@@ -130,7 +130,7 @@ impl Engine {
     }
 
     /// Records that an object has converged: its failed operation succeeded, or is no longer planned.
-    pub(super) fn taken(&mut self, key: &ObjectRef, now: Timestamp) {
+    pub(super) fn taken(&mut self, key: &QueueKey, now: Timestamp) {
         if self.not_taken.remove(key).is_some_and(|waiting| waiting.concerns_others()) {
             self.queue_affected(key, now);
         }
@@ -139,7 +139,7 @@ impl Engine {
 
     /// When an object whose last operations failed is tried again.
     pub(super) fn held_back(&self, key: &ObjectRef, now: Timestamp) -> Option<Timestamp> {
-        let waiting = self.not_taken.get(key).filter(|waiting| waiting.kept != Retained::Mail)?;
+        let waiting = self.not_taken.get(&key.into()).filter(|waiting| waiting.kept != Retained::Mail)?;
         (waiting.again > now).then_some(waiting.again)
     }
 
@@ -157,7 +157,7 @@ impl Engine {
         plan: &Plan,
         now: Timestamp,
     ) -> Option<(Timestamp, Retained)> {
-        let waiting = self.not_taken.get(key).filter(|waiting| waiting.is_said() && waiting.again > now)?;
+        let waiting = self.not_taken.get(&key.into()).filter(|waiting| waiting.is_said() && waiting.again > now)?;
         let next = plan.steps.first().map(|step| step.operation.timeless());
         // For a guest who was admitted without a mail, the mail is the only missing operation.
         let mail = waiting.kept == Retained::Mail
@@ -171,12 +171,10 @@ impl Engine {
         if key.kind == Kind::Membership || self.not_taken.is_empty() {
             return false;
         }
-        let partner = self.index.partner_of(key);
-        let waiting = self
-            .not_taken
-            .iter()
-            .filter(|(other, waiting)| waiting.concerns_others() && other.kind == Kind::Membership);
-        let mut guests = waiting.map(|(other, _)| other).filter(|other| self.index.partner_of(other) == partner);
+        let partner = self.objects.partner_of(key);
+        let waiting = self.not_taken.iter().filter(|(_, waiting)| waiting.concerns_others());
+        let mut guests = (waiting.filter_map(|(other, _)| other.object()))
+            .filter(|other| other.kind == Kind::Membership && self.objects.partner_of(other) == partner);
         match key.kind {
             Kind::Membership | Kind::Partner => guests.next().is_some(),
             Kind::Share => guests.any(|guest| self.is_concerned(key, guest)),
@@ -185,23 +183,24 @@ impl Engine {
 
     /// Whether a share may grant access to a guest of its partner, or the guest has a grant through it.
     fn is_concerned(&self, share: &ObjectRef, guest: &ObjectRef) -> bool {
-        let Some(entry) = self.index.share(&share.namespace, &share.name).and_then(CacheEntry::read) else {
+        let Some(entry) = self.objects.share(&share.namespace, &share.name).and_then(CacheEntry::read) else {
             return true;
         };
-        let member = self.index.membership(&guest.namespace, &guest.name).and_then(CacheEntry::read);
+        let member = self.objects.membership(&guest.namespace, &guest.name).and_then(CacheEntry::read);
         let admin = member.is_some_and(|member| member.reading.terms.role == GuestRole::GuestAdmin);
         let uid = entry.metadata.uid.as_deref().unwrap_or_default();
-        let mut holders = self.directory_cache.holders(uid).filter_map(|guest| guest.mark.as_ref());
+        let mut holders = self.directory.holders(uid).filter_map(|guest| guest.mark.as_ref());
         admin
             || entry.reading.terms.guest_users.contains_key(&*guest.name)
             || holders.any(|mark| mark.namespace == *guest.namespace && mark.name == *guest.name)
     }
 
     /// Schedules the status of the partner and its shares.
-    fn queue_affected(&mut self, key: &ObjectRef, now: Timestamp) {
-        let slot = self.index.membership(&key.namespace, &key.name).filter(|_| key.kind == Kind::Membership);
+    fn queue_affected(&mut self, key: &QueueKey, now: Timestamp) {
+        let Some(key) = key.object() else { return };
+        let slot = self.objects.membership(&key.namespace, &key.name).filter(|_| key.kind == Kind::Membership);
         let address = slot.and_then(CacheEntry::read).and_then(|entry| entry.reading.terms.email.clone());
-        for concerned in address.map(|address| self.index.touched_by_guest(&address).counts).into_iter().flatten() {
+        for concerned in address.map(|address| self.objects.touched_by_guest(&address).counts).into_iter().flatten() {
             self.count_later(concerned, now);
         }
     }

@@ -15,7 +15,7 @@ impl Engine {
             // An object that is being deleted does not return, so its removal needs no check. For a partner, no
             // membership may name it.
             Some(AccessChange::Remove)
-                if key.kind == Kind::Partner && self.index.member_count(&key.namespace, &key.name) == 0 =>
+                if key.kind == Kind::Partner && self.objects.member_count(&key.namespace, &key.name) == 0 =>
             {
                 vec![Check::NoMembers { partner: key.clone() }]
             }
@@ -28,17 +28,17 @@ impl Engine {
     /// Checks that the object exists before it inherits or removes a record with another object's UID. In an outdated
     /// view, the other object may have replaced this one.
     fn heir(&self, key: &ObjectRef, steps: &[Step]) -> Option<Check> {
-        let uid = self.index.metadata(key)?.uid.clone()?;
+        let uid = self.objects.metadata(key)?.uid.clone()?;
         let marked = |step: &Step| -> Option<&OwnershipMark> {
             if let Operation::Partner { id: partner, change: PartnerChange::Deactivate | PartnerChange::Apply { .. } } =
                 &step.operation
             {
-                return self.directory_cache.partner(partner).map(|record| &record.mark);
+                return self.directory.partner(partner).map(|record| &record.mark);
             }
             // For a partner's guests, the check is that no membership names it. For a share's guests, it is their
             // grants through it.
             let guest = step.operation.guest().filter(|_| key.kind == Kind::Membership)?;
-            self.directory_cache.guest_by_id(guest).filter(|record| record.is_live())?.mark.as_ref()
+            self.directory.guest_by_id(guest).filter(|record| record.is_live())?.mark.as_ref()
         };
         let others = steps.iter().filter_map(marked).any(|mark| *mark.uid != *uid);
         others.then(|| Check::Present { key: key.clone(), uid: uid.to_string() })
@@ -48,7 +48,7 @@ impl Engine {
     /// live. The newest object needs no live read if the server just returned it for our own write.
     fn freshness(&self, key: &ObjectRef, steps: &[Step]) -> Vec<Check> {
         let mut keys = BTreeSet::from([key.clone()]);
-        keys.extend(self.index.partner_of(key));
+        keys.extend(self.objects.partner_of(key));
         for step in steps {
             if let Operation::Guest { change: GuestChange::Grant { grants }, .. } = &step.operation {
                 for grant in grants {
@@ -57,7 +57,8 @@ impl Engine {
                 }
             }
         }
-        let version = |key: &ObjectRef| resource_version::number(self.index.metadata(key)?.resource_version.as_deref());
+        let version =
+            |key: &ObjectRef| resource_version::number(self.objects.metadata(key)?.resource_version.as_deref());
         let newest = keys.iter().filter_map(version).max().unwrap_or(0);
         let reached = |kind: Kind| {
             self.bookmarked.contains(&kind) && self.seen_versions.get(&kind).is_some_and(|frontier| *frontier >= newest)
@@ -70,7 +71,7 @@ impl Engine {
             // An object whose version cannot be compared is read live.
             .filter(|key| version(key).is_none() || (!reached(key.kind) && !answered(key)))
             .filter_map(|key| {
-                let meta = self.index.metadata(&key)?;
+                let meta = self.objects.metadata(&key)?;
                 Some(Check::unchanged(key, meta))
             })
             .collect()
@@ -78,7 +79,7 @@ impl Engine {
 
     /// The Guest Admin who passes a share on to a membership. The grant depends on them too.
     fn propagator(&self, key: &ObjectRef, share: &str) -> Option<ObjectRef> {
-        let terms = &self.index.share(&key.namespace, share)?.read()?.reading.terms;
+        let terms = &self.objects.share(&key.namespace, share)?.read()?.reading.terms;
         let entry = terms.guest_users.values().find(|entry| *entry.name == *key.name)?;
         Some(ObjectRef::new(Kind::Membership, key.namespace.clone(), entry.propagated_by.clone()))
     }

@@ -1,4 +1,4 @@
-//! Schedule and reports of garbage collection. It has no object, so its queue key is one that no object can have.
+//! Schedule and reports of garbage collection. It has a queue key of its own, and no object.
 
 use std::collections::BTreeSet;
 
@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::cache::ObjectRef;
 use crate::directory::OwnershipMark;
+use crate::engine::queue::QueueKey;
 use crate::engine::{Check, Engine, Priority, Task, panics};
 use crate::plan::gc::{GarbageCollection, Orphan};
 use crate::plan::{PruneScope, Step};
@@ -23,13 +24,13 @@ impl Engine {
     pub(super) fn schedule_gc(&mut self, now: Timestamp) {
         // Nothing runs before all objects are listed. A timer that is due would wake the loop all the time.
         if self.is_complete() {
-            self.queue.at(&ObjectRef::garbage_collection(), now + PAUSE);
+            self.queue.at(QueueKey::GarbageCollection, now + PAUSE);
         }
     }
 
     /// Queues garbage collection now.
     pub fn gc_now(&mut self) {
-        self.queue.push(ObjectRef::garbage_collection(), Priority::Resync);
+        self.queue.push(QueueKey::GarbageCollection, Priority::Resync);
     }
 
     /// The next task of garbage collection. `None`: it has converged.
@@ -40,12 +41,12 @@ impl Engine {
         let collection = match panics::caught(|| (self.garbage_collector)(self.inputs(now))) {
             Ok(collection) => collection,
             Err(message) => {
-                self.planner_panicked(&ObjectRef::garbage_collection(), &message, now);
+                self.planner_panicked(&QueueKey::GarbageCollection, &message, now);
                 return None;
             }
         };
         if let Some(next) = collection.next_check {
-            self.queue.at(&ObjectRef::garbage_collection(), next);
+            self.queue.at(QueueKey::GarbageCollection, next);
         }
         self.report_orphans(&collection);
         let GarbageCollection { revocations, mut steps, .. } = collection;
@@ -54,21 +55,21 @@ impl Engine {
             let few = || revocations.iter().take(ORPHANS_AT_ONCE);
             let checks = few().map(|(key, _)| self.as_declared(key)).collect();
             let steps: Vec<Step> = few().flat_map(|(_, steps)| steps.iter().cloned()).collect();
-            return Some(Task::Execute { checks, steps, basis: None, notices: Vec::new() });
+            return Some(Task::Execute { checks, steps, basis: None, events: Vec::new() });
         }
         steps.truncate(BATCH);
         if !steps.is_empty() {
-            return Some(Task::Execute { checks: Vec::new(), steps, basis: None, notices: Vec::new() });
+            return Some(Task::Execute { checks: Vec::new(), steps, basis: None, events: Vec::new() });
         }
-        self.queue.rest(&ObjectRef::garbage_collection());
-        self.health.panicking.remove(&ObjectRef::garbage_collection());
-        self.taken(&ObjectRef::garbage_collection(), now);
+        self.queue.rest(QueueKey::GarbageCollection);
+        self.health.panicking.remove(&QueueKey::GarbageCollection);
+        self.taken(&QueueKey::GarbageCollection, now);
         None
     }
 
     /// Checks that an object is as the object cache has it: absent, or unchanged.
     fn as_declared(&self, key: &ObjectRef) -> Check {
-        match self.index.metadata(key) {
+        match self.objects.metadata(key) {
             Some(meta) => Check::unchanged(key.clone(), meta),
             None => Check::Absent { key: key.clone() },
         }

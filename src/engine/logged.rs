@@ -18,7 +18,7 @@ pub(super) struct Logged {
 impl Engine {
     /// Warns of wildcards that cover longer names, once each.
     pub(super) fn report_wide_patterns(&mut self) {
-        let keys = Kind::ALL.into_iter().flat_map(|kind| self.index.keys(kind));
+        let keys = Kind::ALL.into_iter().flat_map(|kind| self.objects.keys(kind));
         let namespaces: BTreeSet<String> = keys.map(|key| key.namespace.to_string()).collect();
         let wide: BTreeSet<String> =
             self.workspace.wide_patterns(namespaces.iter().map(String::as_str)).into_iter().collect();
@@ -30,7 +30,7 @@ impl Engine {
 
     /// Warns of annotations of an object without effect, once for each text.
     pub(super) fn report_annotations(&mut self, key: &ObjectRef, now: Timestamp) {
-        let Some(meta) = self.index.metadata(key) else { return };
+        let Some(meta) = self.objects.metadata(key) else { return };
         let found = all_ineffective(key.kind, meta.annotations.iter(), now);
         let logged = self.logged.annotations.remove(key).unwrap_or_default();
         for message in found.iter().filter(|message| !logged.contains(message)) {

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
-use crate::cache::{AnyCachedObject, CachedMetadata, Kind, Object, ObjectRef};
+use crate::cache::{AnyCachedObject, CachedMetadata, Kind, Object, ObjectCache, ObjectRef};
 pub use crate::directory::Snapshot as Load;
 use crate::directory::{
     AccountRecord, Applied, Error, GuestRecord, Operation, PartnerId, PartnerRecord, Purged, Revision, SignInGate,
     UserRecord,
 };
 use crate::domain::{Email, printable};
+use crate::engine::queue::QueueKey;
 use crate::plan::{Deletion, Event, Step};
 use crate::util::panic_report;
 use crate::workspace_policy::WorkspacePolicy;
@@ -97,8 +98,8 @@ pub enum Input {
     Policy(Result<Box<WorkspacePolicy>, String>),
     /// A task has ended.
     Done {
-        /// The object of the task.
-        key: ObjectRef,
+        /// The key of the task.
+        key: QueueKey,
         /// The outcome.
         outcome: Box<TaskOutcome>,
     },
@@ -162,7 +163,7 @@ pub enum Failure {
 
 impl Failure {
     /// The cause, for messages.
-    pub fn words(&self) -> String {
+    pub fn cause(&self) -> String {
         match self {
             Self::Permanent(why)
             | Self::Retry(why)
@@ -228,11 +229,42 @@ impl Check {
     }
 }
 
+/// What a task is about, in the version that the engine planned with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaskSubject {
+    /// The key.
+    pub key: QueueKey,
+    /// The object's UID.
+    pub uid: String,
+    /// The object's generation.
+    pub generation: Option<i64>,
+    /// The guest's address, for reading the record again after a conflict.
+    pub address: Option<Email>,
+}
+
+impl TaskSubject {
+    /// Builds the subject from the declared objects.
+    pub fn of(objects: &ObjectCache, key: QueueKey) -> Self {
+        let object = key.object();
+        let meta = object.and_then(|object| objects.metadata(object));
+        let member = object.filter(|object| object.kind == Kind::Membership);
+        let member = member.and_then(|object| objects.membership(&object.namespace, &object.name)?.read());
+        Self {
+            uid: meta.and_then(|meta| meta.uid.as_deref()).unwrap_or_default().to_owned(),
+            generation: meta.and_then(|meta| meta.generation),
+            address: member.and_then(|member| member.reading.terms.email.clone()),
+            key,
+        }
+    }
+}
+
 /// Work for the executor.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Task {
     /// Add or remove guestlist's finalizer.
     Finalizer {
+        /// The object.
+        object: ObjectRef,
         /// The finalizers to write.
         finalizers: Vec<String>,
         /// The resourceVersion that they were read at.
@@ -247,7 +279,7 @@ pub enum Task {
         /// The revision of the guest's record that they were planned on.
         basis: Option<Revision>,
         /// The Events to publish afterwards.
-        notices: Vec<Event>,
+        events: Vec<Event>,
     },
     /// Read one guest.
     Read(Email),
@@ -255,10 +287,12 @@ pub enum Task {
     Delete(Vec<Deletion>),
     /// Patch the status.
     Status {
+        /// The object.
+        object: ObjectRef,
         /// The merge patch.
         patch: serde_json::Value,
         /// The Events to publish afterwards.
-        notices: Vec<Event>,
+        events: Vec<Event>,
     },
 }
 
@@ -271,7 +305,7 @@ pub struct Panics {
     pub message: String,
 }
 
-/// The data for readiness and metrics.
+/// The data for readiness.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EngineHealth {
     /// The kinds that have been listed in full.
@@ -287,7 +321,7 @@ pub struct EngineHealth {
     /// Problems of the directory that do not stop any operation.
     pub warnings: Vec<String>,
     /// Objects whose last reconciles panicked.
-    pub panicking: BTreeMap<ObjectRef, Panics>,
+    pub panicking: BTreeMap<QueueKey, Panics>,
     /// The number of orphans.
     pub orphans: usize,
     /// The number of memberships whose status reports an admission, but that have no record in the directory.
@@ -299,6 +333,21 @@ pub struct EngineHealth {
     pub led_by: Option<String>,
 }
 
+/// The data for metrics.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EngineStats {
+    /// The number of declared objects of each kind.
+    pub objects: [(Kind, usize); 3],
+    /// The number of queued keys.
+    pub queued: usize,
+    /// The number of running keys.
+    pub running: usize,
+    /// The number of live guests in the directory.
+    pub live_guests: usize,
+    /// The number of plans that have panicked.
+    pub planner_panics: u64,
+}
+
 /// The number of consecutive panics of an object after which readiness names it.
 const PERSISTENT: u32 = 3;
 
@@ -306,7 +355,7 @@ impl EngineHealth {
     /// The notes of an operator that is ready. One object of a tenant never makes it unready.
     pub fn notes(&self) -> Vec<String> {
         let lasting = self.panicking.iter().filter(|(_, panics)| panics.times >= PERSISTENT);
-        let note = |(key, panics): (&ObjectRef, &Panics)| {
+        let note = |(key, panics): (&QueueKey, &Panics)| {
             format!(
                 "{key}: its reconcile ended in an internal error {} times in a row; the log has the message",
                 panics.times

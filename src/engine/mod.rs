@@ -26,7 +26,7 @@ use crate::cache::{Dependents, Kind, Object, ObjectCache, ObjectRef, has_finaliz
 use crate::directory::{Changed, DirectoryCache, Owner, PartnerId};
 use crate::domain::Email;
 pub use crate::engine::message::*;
-use crate::engine::queue::{Priority, Queue};
+use crate::engine::queue::{Priority, Queue, QueueKey};
 use crate::plan::gc::{GarbageCollection, Orphan, plan as collect_garbage};
 use crate::plan::{self, AvailableFacts, Event, Finalizer, Inputs, InvitationQueue, Plan, PruneScope};
 use crate::workspace_policy::WorkspacePolicy;
@@ -57,17 +57,16 @@ struct Round {
 /// All known facts, and the pending work.
 pub struct Engine {
     /// The declared objects.
-    pub index: ObjectCache,
+    objects: ObjectCache,
     /// The directory's records.
-    pub directory_cache: DirectoryCache,
+    directory: DirectoryCache,
     /// The policy in force.
-    pub workspace: WorkspacePolicy,
+    workspace: WorkspacePolicy,
     /// The installation and cluster.
-    pub owner: Owner,
+    owner: Owner,
     /// The keys to reconcile.
-    pub queue: Queue,
-    /// The data for readiness and metrics.
-    pub health: EngineHealth,
+    queue: Queue,
+    health: EngineHealth,
     planner: Planner,
     garbage_collector: GarbageCollector,
     extent: PruneScope,
@@ -79,7 +78,7 @@ pub struct Engine {
     last_status_write: BTreeMap<ObjectRef, Timestamp>,
     rounds: BTreeMap<ObjectRef, Round>,
     unreadable_reported: BTreeMap<ObjectRef, status::UnreadableReport>,
-    not_taken: BTreeMap<ObjectRef, failures::FailedOperation>,
+    not_taken: BTreeMap<QueueKey, failures::FailedOperation>,
     written_since_loading: (BTreeSet<Email>, BTreeSet<PartnerId>),
     /// The guests that were read individually since the directory was read in full.
     rechecked: BTreeSet<Email>,
@@ -103,8 +102,8 @@ impl Engine {
     /// An engine without any facts.
     pub fn new(owner: Owner, workspace: WorkspacePolicy, workers: usize) -> Self {
         Self {
-            index: ObjectCache::default(),
-            directory_cache: DirectoryCache::default(),
+            objects: ObjectCache::default(),
+            directory: DirectoryCache::default(),
             workspace,
             owner,
             queue: Queue::default(),
@@ -155,6 +154,52 @@ impl Engine {
         self
     }
 
+    /// The declared objects.
+    pub fn objects(&self) -> &ObjectCache {
+        &self.objects
+    }
+
+    /// The directory's records.
+    pub fn directory(&self) -> &DirectoryCache {
+        &self.directory
+    }
+
+    /// The policy in force.
+    pub fn workspace(&self) -> &WorkspacePolicy {
+        &self.workspace
+    }
+
+    /// The installation and cluster.
+    pub fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    /// The data for readiness.
+    pub fn health(&self) -> &EngineHealth {
+        &self.health
+    }
+
+    /// The data for metrics.
+    pub fn stats(&self) -> EngineStats {
+        EngineStats {
+            objects: Kind::ALL.map(|kind| (kind, self.objects.keys(kind).count())),
+            queued: self.queue.depth(),
+            running: self.queue.running(),
+            live_guests: self.directory.guests().filter(|guest| guest.is_live()).count(),
+            planner_panics: self.planner_panics,
+        }
+    }
+
+    /// Replaces the problems of the directory that do not stop any operation.
+    pub fn set_warnings(&mut self, warnings: Vec<String>) {
+        self.health.warnings = warnings;
+    }
+
+    /// The facts of an engine that has converged.
+    pub fn into_facts(self) -> (ObjectCache, DirectoryCache) {
+        (self.objects, self.directory)
+    }
+
     /// The cause, if the engine has stopped for good.
     pub fn stopped(&self) -> Option<&str> {
         self.fatal.as_deref()
@@ -173,7 +218,7 @@ impl Engine {
             | Input::Deleted { .. }
             | Input::Loaded(_)
             | Input::Observed(_) => true,
-            Input::Done { key, outcome } => !key.is_garbage_collection() && !outcome.effects.is_empty(),
+            Input::Done { key, outcome } => key.object().is_some() && !outcome.effects.is_empty(),
             Input::Bookmark { .. }
             | Input::WatchFailed { .. }
             | Input::Loading
@@ -187,7 +232,7 @@ impl Engine {
                 self.bookmarked.remove(&kind);
                 let first = self.health.listed.insert(kind.as_str());
                 self.health.problems.remove(kind.as_str());
-                let touched = self.index.replace(kind, objects);
+                let touched = self.objects.replace(kind, objects);
                 self.touch(touched, if first { Priority::Resync } else { Priority::Live }, now);
                 self.compare_statuses();
                 self.compare_again(None);
@@ -197,16 +242,16 @@ impl Engine {
                 self.advance(object.kind(), frontier);
                 let priority = urgency(&object);
                 let uid = object.metadata().uid.clone().unwrap_or_default();
-                let touched = self.index.apply(*object);
+                let touched = self.objects.apply(*object);
                 self.touch(touched, priority, now);
                 self.compare_again(Some(&uid));
             }
             Input::Deleted { key, uid, frontier } => {
                 self.advance(key.kind, frontier);
-                let touched = self.index.delete(&key, &uid);
+                let touched = self.objects.delete(&key, &uid);
                 self.queue.forget(&key);
                 self.logged.annotations.remove(&key);
-                self.health.panicking.remove(&key);
+                self.health.panicking.remove(&QueueKey::from(&key));
                 self.touch(touched, Priority::Withhold, now);
                 self.compare_again(Some(&uid));
             }
@@ -260,7 +305,7 @@ impl Engine {
     /// Queues all objects.
     fn touch_all(&mut self, priority: Priority) {
         for kind in Kind::ALL {
-            for key in self.index.keys(kind).collect::<Vec<_>>() {
+            for key in self.objects.keys(kind).collect::<Vec<_>>() {
                 self.queue.push(key, priority);
             }
         }
@@ -282,8 +327,8 @@ impl Engine {
 
     fn inputs(&self, now: Timestamp) -> Inputs<'_> {
         Inputs {
-            declared: &self.index,
-            observed: &self.directory_cache,
+            declared: &self.objects,
+            observed: &self.directory,
             workspace: &self.workspace,
             owner: &self.owner,
             directory_available: self.health.directory,
@@ -296,7 +341,7 @@ impl Engine {
     }
 
     /// The tasks that can start now.
-    pub fn tasks(&mut self, now: Timestamp) -> Vec<(ObjectRef, Task)> {
+    pub fn tasks(&mut self, now: Timestamp) -> Vec<(TaskSubject, Task)> {
         let early = self.revokes_early(now);
         if self.fatal.is_some() || !(self.is_complete() || early) {
             return Vec::new();
@@ -318,8 +363,12 @@ impl Engine {
                 }
                 continue;
             };
-            match self.advance_key(&key, now) {
-                Some(task) => tasks.push((key, task)),
+            let task = match &key {
+                QueueKey::Object(object) => self.advance_object(object, now),
+                QueueKey::GarbageCollection => self.advance_gc(now),
+            };
+            match task {
+                Some(task) => tasks.push((TaskSubject::of(&self.objects, key), task)),
                 None => self.queue.done(&key),
             }
         }
@@ -327,16 +376,13 @@ impl Engine {
     }
 
     /// The keys that failed or did not converge, and have not converged since.
-    pub fn failing(&self) -> impl Iterator<Item = &ObjectRef> {
+    pub fn failing(&self) -> impl Iterator<Item = &QueueKey> {
         self.queue.failing()
     }
 
-    /// The next task of a running key. `None`: it has converged.
-    fn advance_key(&mut self, key: &ObjectRef, now: Timestamp) -> Option<Task> {
-        if key.is_garbage_collection() {
-            return self.advance_gc(now);
-        }
-        if self.index.metadata(key).is_none() {
+    /// The next task of a running object. `None`: it has converged.
+    fn advance_object(&mut self, key: &ObjectRef, now: Timestamp) -> Option<Task> {
+        if self.objects.metadata(key).is_none() {
             self.sends_nothing(key, now);
             self.forget(key);
             return None;
@@ -371,7 +417,7 @@ impl Engine {
         if !matches!(waits, Some((_, Retained::Everything | Retained::Object | Retained::Refused))) {
             self.take_turn(key, &plan, now);
         }
-        let meta = self.index.metadata(key)?;
+        let meta = self.objects.metadata(key)?;
         let version = meta.resource_version.clone().unwrap_or_default();
         let finalizers: Vec<String> = meta.finalizers.clone();
         let ours = has_finalizer(&meta.finalizers);
@@ -381,14 +427,14 @@ impl Engine {
         }
         if plan.finalizer == Finalizer::Hold && !ours && !leaving {
             let finalizers = finalizers.into_iter().chain([crate::api::FINALIZER.to_owned()]).collect();
-            return Some(Task::Finalizer { finalizers, version });
+            return Some(Task::Finalizer { object: key.clone(), finalizers, version });
         }
         let drifted = meta.uid.as_ref().is_some_and(|uid| self.drifted.remove(&**uid));
         if !plan.steps.is_empty() {
             let checks = self.checks(key, &plan);
-            let Plan { steps, basis, events: mut notices, .. } = plan;
-            notices.extend(drifted.then_some(Event::CORRECTED));
-            return Some(Task::Execute { checks, steps, basis, notices });
+            let Plan { steps, basis, mut events, .. } = plan;
+            events.extend(drifted.then_some(Event::CORRECTED));
+            return Some(Task::Execute { checks, steps, basis, events });
         }
         if let Some(address) = plan.closer.take().filter(|address| self.rechecked.insert(address.clone())) {
             return Some(Task::Read(address));
@@ -398,7 +444,7 @@ impl Engine {
         }
         if plan.finalizer == Finalizer::Release && ours {
             let finalizers = finalizers.into_iter().filter(|finalizer| finalizer != crate::api::FINALIZER).collect();
-            return Some(Task::Finalizer { finalizers, version });
+            return Some(Task::Finalizer { object: key.clone(), finalizers, version });
         }
         if waits.is_none() && self.is_behind(key) {
             plan = self.planned(key, Retained::Everything, now)?;
@@ -411,19 +457,23 @@ impl Engine {
             Some((again, _)) => self.queue.at(key, again),
             None => {
                 self.queue.rest(key);
-                self.health.panicking.remove(key);
-                self.taken(key, now);
+                let key = QueueKey::from(key);
+                self.health.panicking.remove(&key);
+                self.taken(&key, now);
             }
         }
         None
     }
 
     /// Processes the outcome of a task.
-    fn done(&mut self, key: &ObjectRef, outcome: TaskOutcome, now: Timestamp) {
+    fn done(&mut self, key: &QueueKey, outcome: TaskOutcome, now: Timestamp) {
         let TaskOutcome { objects, effects, reread, failure } = outcome;
-        if let Some(round) = self.rounds.get_mut(key) {
+        let object_key = key.object();
+        if let Some(object_key) = object_key
+            && let Some(round) = self.rounds.get_mut(object_key)
+        {
             round.was_read &= failure.is_none();
-            let answer = objects.iter().find(|object| object.key() == *key).filter(|_| failure.is_none());
+            let answer = objects.iter().find(|object| object.key() == *object_key).filter(|_| failure.is_none());
             round.answered =
                 answer.and_then(|object| resource_version::number(object.metadata().resource_version.as_deref()));
         }
@@ -431,11 +481,11 @@ impl Engine {
             // The operator writes only declared objects. An object that the cache lacks was deleted before the answer
             // arrived. If the cache stored it, no event would ever remove it.
             let known = self
-                .index
+                .objects
                 .metadata(&object.key())
                 .is_some_and(|known| known.uid.as_deref() == object.metadata().uid.as_deref());
             if known {
-                let touched = self.index.apply(object);
+                let touched = self.objects.apply(object);
                 self.touch(touched, Priority::Live, now);
             }
         }
@@ -450,16 +500,17 @@ impl Engine {
             let touched = self.observe(change, true, now);
             self.touch(touched, Priority::Live, now);
         }
-        if let Some(failure) = &failure {
-            self.failed_to_send(key, failure, now);
+        if let (Some(object_key), Some(failure)) = (object_key, &failure) {
+            self.failed_to_send(object_key, failure, now);
         }
         if failure.is_none()
-            && let Some(told) = self.unreadable_reported.get_mut(key)
+            && let Some(object_key) = object_key
+            && let Some(told) = self.unreadable_reported.get_mut(object_key)
         {
             told.written = true;
         }
         match failure {
-            None | Some(Failure::Replan) => self.queue.push(key.clone(), Priority::Withhold),
+            None | Some(Failure::Replan) => self.queue.push(key, Priority::Withhold),
             Some(Failure::NotFound) => {}
             Some(Failure::Conflict) => {
                 let delay = self.queue.back_off(key, now);
@@ -485,7 +536,7 @@ impl Engine {
                 self.not_taken(key, &operation, Retained::Mail, problem, now);
             }
             Some(Failure::Panicked(message)) => {
-                self.unsure.insert(key.clone());
+                self.unsure.extend(object_key.cloned());
                 self.panicked(key, &message, now);
             }
             Some(Failure::NotLeading) => {

@@ -39,7 +39,7 @@ impl Engine {
         let mut changes = Vec::new();
         let listed: BTreeSet<Email> = load.guests.iter().map(|guest| guest.address.clone()).collect();
         let gone: Vec<Email> = self
-            .directory_cache
+            .directory
             .guests()
             .map(|guest| guest.address.clone())
             .filter(|address| !listed.contains(address))
@@ -47,22 +47,17 @@ impl Engine {
         changes.extend(gone.into_iter().map(|address| Now::Guest(address, None)));
         changes.extend(load.guests.into_iter().map(|guest| Now::Guest(guest.address.clone(), Some(Box::new(guest)))));
         let partners: BTreeSet<_> = load.partners.iter().map(|partner| partner.id.clone()).collect();
-        let gone =
-            self.directory_cache.partners().map(|partner| partner.id.clone()).filter(|id| !partners.contains(id));
+        let gone = self.directory.partners().map(|partner| partner.id.clone()).filter(|id| !partners.contains(id));
         changes.extend(gone.collect::<Vec<_>>().into_iter().map(|id| Now::Partner(id, None)));
         changes.extend(load.partners.into_iter().map(|p| Now::Partner(p.id.clone(), Some(Box::new(p)))));
         let accounts: BTreeSet<_> = load.accounts.iter().map(|account| account.name.clone()).collect();
         let gone =
-            self.directory_cache.accounts().map(|account| account.name.clone()).filter(|name| !accounts.contains(name));
+            self.directory.accounts().map(|account| account.name.clone()).filter(|name| !accounts.contains(name));
         changes.extend(gone.collect::<Vec<_>>().into_iter().map(|name| Now::Account(name, None)));
         changes.extend(load.accounts.into_iter().map(|a| Now::Account(a.name.clone(), Some(a))));
         let users: BTreeSet<Email> = load.users.iter().map(|user| user.email.clone()).collect();
-        let left: Vec<Email> = self
-            .directory_cache
-            .users()
-            .map(|user| user.email.clone())
-            .filter(|email| !users.contains(email))
-            .collect();
+        let left: Vec<Email> =
+            self.directory.users().map(|user| user.email.clone()).filter(|email| !users.contains(email)).collect();
         changes.extend(left.into_iter().map(|email| Now::User(email, None)));
         changes.extend(load.users.into_iter().map(|user| Now::User(user.email.clone(), Some(user))));
         for change in changes {
@@ -84,12 +79,12 @@ impl Engine {
             }
         }
         for mail in load.mails {
-            self.directory_cache.set_mail(&mail);
+            self.directory.set_mail(&mail);
         }
-        self.directory_cache.set_shares(load.shares);
-        self.directory_cache.set_purged(&load.purged);
+        self.directory.set_shares(load.shares);
+        self.directory.set_purged(&load.purged);
         let ago = |age| now.checked_sub(age).unwrap_or(Timestamp::MIN);
-        self.directory_cache.forget_before(ago(MAILS_KEPT), ago(PURGES_KEPT));
+        self.directory.forget_before(ago(MAILS_KEPT), ago(PURGES_KEPT));
         self.note_sign_in(load.sign_in);
         self.health.directory = true;
         self.is_read();
@@ -98,7 +93,7 @@ impl Engine {
         }
         for address in std::mem::take(&mut self.rechecked) {
             // The guest may have enrolled the missing method, which the listing does not show.
-            let touched = self.index.touched_by_guest(&address);
+            let touched = self.objects.touched_by_guest(&address);
             self.touch(touched, Priority::Resync, now);
         }
         if first && self.is_complete() {
@@ -125,11 +120,11 @@ impl Engine {
     pub(super) fn note_drift(&mut self, change: &Now) {
         let mark = match change {
             Now::Guest(address, new) => {
-                let old = self.directory_cache.guest(address).filter(|old| drifted(old, new.as_deref()));
+                let old = self.directory.guest(address).filter(|old| drifted(old, new.as_deref()));
                 old.and_then(|old| old.mark.as_ref())
             }
             Now::Partner(id, new) => {
-                let old = self.directory_cache.partner(id).filter(|old| old.deactivated_at.is_none());
+                let old = self.directory.partner(id).filter(|old| old.deactivated_at.is_none());
                 old.filter(|old| new.as_deref() != Some(*old)).map(|old| &old.mark)
             }
             Now::Account(..) | Now::User(..) | Now::Purged(..) => None,
@@ -142,7 +137,7 @@ impl Engine {
     pub(super) fn observe(&mut self, change: Now, outside: bool, now: Timestamp) -> Dependents {
         match change {
             Now::Guest(address, record) => {
-                let old = self.directory_cache.guest(&address);
+                let old = self.directory.guest(&address);
                 let newer = |old: &GuestRecord| {
                     record.as_ref().is_some_and(|new| new.id == old.id && new.revision < old.revision)
                 };
@@ -161,30 +156,30 @@ impl Engine {
                     ))
                 };
                 let partner = record.as_deref().or(old.as_ref()).and_then(of);
-                self.directory_cache.set_guest(&address, record.map(|record| *record));
-                self.directory_cache.set_mfa_unknown_since(&address, unknown.then_some(now));
-                let mut touched = self.index.touched_by_guest(&address);
+                self.directory.set_guest(&address, record.map(|record| *record));
+                self.directory.set_mfa_unknown_since(&address, unknown.then_some(now));
+                let mut touched = self.objects.touched_by_guest(&address);
                 // The guest's partner counts them, and a suspended partner waits for their grants, even without a
                 // membership.
-                touched.counts.extend(partner.filter(|partner| self.index.metadata(partner).is_some()));
+                touched.counts.extend(partner.filter(|partner| self.objects.metadata(partner).is_some()));
                 // The first full read queues all objects anyway.
-                let stands = self.directory_cache.guest(&address).map(standing);
+                let stands = self.directory.guest(&address).map(standing);
                 if self.health.directory && old.as_ref().map(standing) != stands {
-                    touched.merge(self.index.touched_by_propagators_at(&address));
+                    touched.merge(self.objects.touched_by_propagators_at(&address));
                 }
                 let departed = old.as_ref().filter(|old| !old.is_live());
                 if let Some(mark) = departed.and_then(|old| old.mark.as_ref()) {
-                    touched.merge(self.index.touched_by_propagator(&mark.namespace, &mark.name));
+                    touched.merge(self.objects.touched_by_propagator(&mark.namespace, &mark.name));
                 }
                 if let Some((mark, name)) =
                     old.filter(|_| freed).and_then(|old| old.mark.map(|mark| (mark, old.partner_name)))
                 {
-                    touched.merge(self.index.touched_by_place(&mark.namespace, &name));
+                    touched.merge(self.objects.touched_by_place(&mark.namespace, &name));
                 }
                 touched
             }
             Now::Partner(id, record) => {
-                let old = self.directory_cache.partner(&id).cloned();
+                let old = self.directory.partner(&id).cloned();
                 if old.as_ref() == record.as_deref() {
                     return Dependents::default();
                 }
@@ -192,34 +187,34 @@ impl Engine {
                 // Memberships depend on the existence and suspension of the record, not on its name or Host Admins.
                 let stands = |record: &PartnerRecord| (record.deactivated_at, record.suspended);
                 let matters = outside || old.as_ref().map(stands) != record.as_deref().map(stands);
-                self.directory_cache.set_partner(&id, record.map(|record| *record));
+                self.directory.set_partner(&id, record.map(|record| *record));
                 let matters = mark.filter(|_| matters);
-                matters.map(|mark| self.index.touched_by_partner(&mark.namespace, &mark.name)).unwrap_or_default()
+                matters.map(|mark| self.objects.touched_by_partner(&mark.namespace, &mark.name)).unwrap_or_default()
             }
             Now::Account(name, record) => {
-                if self.directory_cache.account(&name) == record.as_ref() {
+                if self.directory.account(&name) == record.as_ref() {
                     return Dependents::default();
                 }
                 let owners =
                     |record: Option<&AccountRecord>| record.map(|account| account.owners.clone()).unwrap_or_default();
-                let mut concerned = owners(self.directory_cache.account(&name));
+                let mut concerned = owners(self.directory.account(&name));
                 concerned.extend(owners(record.as_ref()));
-                self.directory_cache.set_account(&name, record);
-                let mut touched = self.index.touched_by_account(&name);
+                self.directory.set_account(&name, record);
+                let mut touched = self.objects.touched_by_account(&name);
                 for owner in concerned {
-                    touched.merge(self.index.touched_by_user(&owner));
+                    touched.merge(self.objects.touched_by_user(&owner));
                 }
                 touched
             }
             Now::User(email, record) => {
-                if self.directory_cache.user(&email) == record.as_ref() {
+                if self.directory.user(&email) == record.as_ref() {
                     return Dependents::default();
                 }
-                self.directory_cache.set_user(&email, record);
-                self.index.touched_by_user(&email)
+                self.directory.set_user(&email, record);
+                self.objects.touched_by_user(&email)
             }
             Now::Purged(destroyed) => {
-                self.directory_cache.set_purged(&destroyed);
+                self.directory.set_purged(&destroyed);
                 Dependents::default()
             }
         }
@@ -227,13 +222,13 @@ impl Engine {
 
     pub(super) fn take_in(&mut self, effect: Applied, now: Timestamp) -> Dependents {
         let mut touched = Dependents::default();
-        self.directory_cache.apply_memory(&effect);
+        self.directory.apply_memory(&effect);
         if let Some(gone) = effect.partner_gone {
             self.written_since_loading.1.insert(gone.clone());
             touched.merge(self.observe(Now::Partner(gone, None), false, now));
         }
         if let Some(gone) = &effect.gone
-            && let Some(address) = self.directory_cache.guest_by_id(gone).map(|guest| guest.address.clone())
+            && let Some(address) = self.directory.guest_by_id(gone).map(|guest| guest.address.clone())
         {
             self.written_since_loading.0.insert(address.clone());
             touched.merge(self.observe(Now::Guest(address, None), false, now));

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::cache::{CacheEntry, Kind, ObjectRef};
 use crate::domain::Email;
+use crate::engine::queue::QueueKey;
 use crate::engine::{Engine, Retained};
 use crate::plan::{self, Inputs, Plan};
 use crate::util::panic_report;
@@ -17,11 +18,6 @@ pub(super) fn caught<T>(planner: impl FnOnce() -> T) -> Result<T, String> {
 }
 
 impl Engine {
-    /// The number of plans that have panicked.
-    pub fn planner_panics(&self) -> u64 {
-        self.planner_panics
-    }
-
     /// Removes all data about an object that no longer exists.
     pub(super) fn forget(&mut self, key: &ObjectRef) {
         self.queue.forget(key);
@@ -29,9 +25,9 @@ impl Engine {
         self.pending_status.remove(key);
         self.last_status_write.remove(key);
         self.unreadable_reported.remove(key);
-        self.not_taken.remove(key);
+        self.not_taken.remove(&key.into());
         self.unsure.remove(key);
-        self.health.panicking.remove(key);
+        self.health.panicking.remove(&key.into());
     }
 
     /// The plan for an object. `None`: the planner panicked, and the object is planned again later.
@@ -47,18 +43,20 @@ impl Engine {
         if matches!(kept, Retained::Object | Retained::Refused) {
             plan = plan.map(|plan| plan::refused(inputs, key, plan, self.cause(key)));
         }
-        plan.map_err(|message| self.planner_panicked(key, &message, now)).ok()
+        plan.map_err(|message| self.planner_panicked(&key.into(), &message, now)).ok()
     }
 
-    pub(super) fn planner_panicked(&mut self, key: &ObjectRef, message: &str, now: Timestamp) {
+    pub(super) fn planner_panicked(&mut self, key: &QueueKey, message: &str, now: Timestamp) {
         self.planner_panics += 1;
-        self.rounds.remove(key);
-        self.sends_nothing(key, now);
+        if let Some(object) = key.object() {
+            self.rounds.remove(object);
+            self.sends_nothing(object, now);
+        }
         self.panicked(key, message, now);
     }
 
     /// Retries a key later, and logs the panic.
-    pub(super) fn panicked(&mut self, key: &ObjectRef, message: &str, now: Timestamp) {
+    pub(super) fn panicked(&mut self, key: &QueueKey, message: &str, now: Timestamp) {
         let panics = self.health.panicking.entry(key.clone()).or_default();
         panics.times += 1;
         message.clone_into(&mut panics.message);
@@ -73,6 +71,6 @@ impl Engine {
         if !self.unsure.remove(key) || key.kind != Kind::Membership || !self.health.directory {
             return None;
         }
-        self.index.membership(&key.namespace, &key.name).and_then(CacheEntry::read)?.reading.terms.email.clone()
+        self.objects.membership(&key.namespace, &key.name).and_then(CacheEntry::read)?.reading.terms.email.clone()
     }
 }

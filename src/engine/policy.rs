@@ -1,7 +1,7 @@
 //! Changes of the workspace policy. A valid policy applies at once. While the policy is unreadable, the last valid one
 //! stays, and nothing is granted.
 
-use crate::cache::ObjectRef;
+use crate::engine::queue::QueueKey;
 use crate::engine::{Engine, Priority};
 use crate::workspace_policy::WorkspacePolicy;
 
@@ -22,7 +22,7 @@ impl Engine {
                     tracing::info!("the workspace policy changed; all objects are reconciled");
                     self.workspace = *workspace;
                     self.touch_all(Priority::Withhold);
-                    self.queue.push(ObjectRef::garbage_collection(), Priority::Resync);
+                    self.queue.push(QueueKey::GarbageCollection, Priority::Resync);
                 }
                 self.report_wide_patterns();
             }

@@ -3,11 +3,58 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::cache::ObjectRef;
+
+/// A key to reconcile.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum QueueKey {
+    /// An object.
+    Object(ObjectRef),
+    /// Garbage collection: the records that no object declares.
+    GarbageCollection,
+}
+
+impl QueueKey {
+    /// The object, if the key is one.
+    pub fn object(&self) -> Option<&ObjectRef> {
+        match self {
+            Self::Object(object) => Some(object),
+            Self::GarbageCollection => None,
+        }
+    }
+}
+
+impl From<ObjectRef> for QueueKey {
+    fn from(object: ObjectRef) -> Self {
+        Self::Object(object)
+    }
+}
+
+impl From<&ObjectRef> for QueueKey {
+    fn from(object: &ObjectRef) -> Self {
+        Self::Object(object.clone())
+    }
+}
+
+impl From<&Self> for QueueKey {
+    fn from(key: &Self) -> Self {
+        key.clone()
+    }
+}
+
+impl fmt::Display for QueueKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Object(object) => object.fmt(f),
+            Self::GarbageCollection => f.write_str("garbage collection"),
+        }
+    }
+}
 
 /// The priority of a key; lower values run first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,18 +81,19 @@ struct Failed {
 /// The keys to run.
 #[derive(Debug, Default)]
 pub struct Queue {
-    lanes: [VecDeque<ObjectRef>; 3],
-    queued: BTreeMap<ObjectRef, Priority>,
-    running: BTreeSet<ObjectRef>,
-    again: BTreeMap<ObjectRef, Priority>,
-    timers: BTreeMap<ObjectRef, Timestamp>,
-    due: BTreeSet<(Timestamp, ObjectRef)>,
-    failures: BTreeMap<ObjectRef, Failed>,
+    lanes: [VecDeque<QueueKey>; 3],
+    queued: BTreeMap<QueueKey, Priority>,
+    running: BTreeSet<QueueKey>,
+    again: BTreeMap<QueueKey, Priority>,
+    timers: BTreeMap<QueueKey, Timestamp>,
+    due: BTreeSet<(Timestamp, QueueKey)>,
+    failures: BTreeMap<QueueKey, Failed>,
 }
 
 impl Queue {
     /// Queues a key, or moves it to a higher priority.
-    pub fn push(&mut self, key: ObjectRef, priority: Priority) {
+    pub fn push(&mut self, key: impl Into<QueueKey>, priority: Priority) {
+        let key = key.into();
         if self.running.contains(&key) {
             let again = self.again.entry(key).or_insert(priority);
             *again = priority.min(*again);
@@ -59,7 +107,7 @@ impl Queue {
     }
 
     /// The next key to run; it counts as running until [`Queue::done`].
-    pub fn pop(&mut self) -> Option<ObjectRef> {
+    pub fn pop(&mut self) -> Option<QueueKey> {
         for lane in LANES {
             while let Some(key) = self.lanes[lane as usize].pop_front() {
                 // A key that moved to a higher priority leaves an entry in its old lane.
@@ -75,34 +123,41 @@ impl Queue {
     }
 
     /// Ends a run. A key that was queued meanwhile is queued again.
-    pub fn done(&mut self, key: &ObjectRef) {
+    pub fn done(&mut self, key: &QueueKey) {
         self.running.remove(key);
         if let Some(priority) = self.again.remove(key) {
-            self.push(key.clone(), priority);
+            self.push(key, priority);
         }
     }
 
     /// Resets the back-off of a key that has converged.
-    pub fn rest(&mut self, key: &ObjectRef) {
-        self.failures.remove(key);
+    pub fn rest(&mut self, key: impl Into<QueueKey>) {
+        self.failures.remove(&key.into());
     }
 
     /// Runs a key again at an instant, or sooner.
-    pub fn at(&mut self, key: &ObjectRef, instant: Timestamp) {
-        let earlier = self.timers.get(key).is_none_or(|timer| instant < *timer);
+    pub fn at(&mut self, key: impl Into<QueueKey>, instant: Timestamp) {
+        let key = key.into();
+        let earlier = self.timers.get(&key).is_none_or(|timer| instant < *timer);
         if earlier {
-            self.set_timer(key, Some(instant));
+            self.set_timer(&key, Some(instant));
         }
     }
 
     /// Runs a key again with back-off. The delay is the same for the same key and count, so it can be replayed.
-    pub fn back_off(&mut self, key: &ObjectRef, now: Timestamp) -> SignedDuration {
+    pub fn back_off(&mut self, key: impl Into<QueueKey>, now: Timestamp) -> SignedDuration {
         self.back_off_within(LONGEST_DELAY, key, now)
     }
 
     /// Like [`Queue::back_off`], with a maximum delay. A key that runs before its delay has passed, and fails, keeps
     /// that delay.
-    pub fn back_off_within(&mut self, longest: SignedDuration, key: &ObjectRef, now: Timestamp) -> SignedDuration {
+    pub fn back_off_within(
+        &mut self,
+        longest: SignedDuration,
+        key: impl Into<QueueKey>,
+        now: Timestamp,
+    ) -> SignedDuration {
+        let key = key.into();
         let failed = self.failures.entry(key.clone()).or_insert(Failed { times: 0, until: now });
         // Limits the delay if the clock was set back since.
         let pending = failed.until.duration_since(now).min(longest * 2);
@@ -112,7 +167,7 @@ impl Queue {
             let delay = (FIRST_DELAY * 2_i32.pow(failed.times.min(10))).min(longest);
             failed.times = failed.times.saturating_add(1);
             let mut hasher = DefaultHasher::new();
-            (key, failed.times).hash(&mut hasher);
+            (&key, failed.times).hash(&mut hasher);
             let jitter = i32::try_from(hasher.finish() % 256).unwrap_or(0);
             delay + delay * jitter / 1024
         };
@@ -122,7 +177,7 @@ impl Queue {
     }
 
     /// The keys that have failed and have not converged since.
-    pub fn failing(&self) -> impl Iterator<Item = &ObjectRef> {
+    pub fn failing(&self) -> impl Iterator<Item = &QueueKey> {
         self.failures.keys()
     }
 
@@ -143,9 +198,10 @@ impl Queue {
     }
 
     /// Removes the timer and the back-off of a key.
-    pub fn forget(&mut self, key: &ObjectRef) {
-        self.set_timer(key, None);
-        self.failures.remove(key);
+    pub fn forget(&mut self, key: impl Into<QueueKey>) {
+        let key = key.into();
+        self.set_timer(&key, None);
+        self.failures.remove(&key);
     }
 
     /// Whether nothing is queued and nothing runs.
@@ -163,7 +219,7 @@ impl Queue {
         self.running.len()
     }
 
-    fn set_timer(&mut self, key: &ObjectRef, instant: Option<Timestamp>) {
+    fn set_timer(&mut self, key: &QueueKey, instant: Option<Timestamp>) {
         if let Some(old) = self.timers.remove(key) {
             self.due.remove(&(old, key.clone()));
         }
@@ -179,8 +235,8 @@ mod tests {
     use super::*;
     use crate::cache::Kind;
 
-    fn key(name: &str) -> ObjectRef {
-        ObjectRef::new(Kind::Membership, "ns", name)
+    fn key(name: &str) -> QueueKey {
+        ObjectRef::new(Kind::Membership, "ns", name).into()
     }
 
     fn now() -> Timestamp {
@@ -195,7 +251,8 @@ mod tests {
         queue.push(key("c"), Priority::Live);
         queue.push(key("b"), Priority::Live);
         queue.push(key("a"), Priority::Withhold);
-        let order: Vec<_> = std::iter::from_fn(|| queue.pop()).map(|key| key.name.to_string()).collect();
+        let order: Vec<_> =
+            std::iter::from_fn(|| queue.pop()).map(|key| key.object().unwrap().name.to_string()).collect();
         assert_eq!(order, ["a", "b", "c"]);
     }
 

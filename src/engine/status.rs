@@ -25,20 +25,20 @@ impl Engine {
         &mut self,
         key: &ObjectRef,
         status: &plan::Status,
-        notices: Vec<Event>,
+        events: Vec<Event>,
         now: Timestamp,
     ) -> Option<Task> {
-        let meta = self.index.metadata(key)?;
-        if self.index.is_unreadable(key) {
+        let meta = self.objects.metadata(key)?;
+        if self.objects.is_unreadable(key) {
             // The stored status cannot be compared, so it is written once.
             let told = UnreadableReport { uid: meta.uid.clone(), generation: meta.generation, written: true };
             if self.unreadable_reported.get(key) == Some(&told) {
                 return None;
             }
             self.unreadable_reported.insert(key.clone(), UnreadableReport { written: false, ..told });
-            return Some(Task::Status { patch: status_change::whole(meta, status), notices });
+            return Some(Task::Status { object: key.clone(), patch: status_change::whole(meta, status), events });
         }
-        match status_change::difference(&self.index, key, status)? {
+        match status_change::difference(&self.objects, key, status)? {
             StatusChange::None => {
                 self.pending_status.remove(key);
                 None
@@ -54,7 +54,7 @@ impl Engine {
                         self.last_status_write.insert(key.clone(), now);
                     }
                 }
-                Some(Task::Status { patch, notices })
+                Some(Task::Status { object: key.clone(), patch, events })
             }
         }
     }

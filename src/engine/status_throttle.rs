@@ -17,10 +17,10 @@ impl Engine {
     /// Updates the counts of the partner and the shares after the status of a membership changed, also because of time
     /// alone.
     pub(super) fn count_again(&mut self, membership: &ObjectRef, now: Timestamp) {
-        let entry = self.index.membership(&membership.namespace, &membership.name).and_then(CacheEntry::read);
+        let entry = self.objects.membership(&membership.namespace, &membership.name).and_then(CacheEntry::read);
         let Some(entry) = entry else { return };
-        let counting = self.index.counting(&membership.namespace, &entry.reading.terms.partner);
-        let declared: Vec<ObjectRef> = counting.filter(|key| self.index.metadata(key).is_some()).collect();
+        let counting = self.objects.counting(&membership.namespace, &entry.reading.terms.partner);
+        let declared: Vec<ObjectRef> = counting.filter(|key| self.objects.metadata(key).is_some()).collect();
         for key in declared {
             self.count_later(key, now);
         }

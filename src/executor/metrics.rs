@@ -9,6 +9,7 @@ use prometheus_client::registry::Registry;
 
 use crate::cache::Kind;
 use crate::directory::SignInGate;
+use crate::engine::{EngineHealth, EngineStats};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct OperationLabels {
@@ -156,21 +157,20 @@ impl Metrics {
         self.ready.set(i64::from(ready));
     }
 
-    /// Sets the numbers of objects, queued keys and live guests. `orphans` are live guests that no object declares.
-    pub fn world(&self, objects: &[(Kind, usize)], queued: usize, (guests, orphans): (usize, usize), ready: bool) {
+    /// Sets the gauges of the engine.
+    pub fn measure(&self, stats: &EngineStats, health: &EngineHealth) {
         let whole = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-        for (kind, count) in objects {
+        for (kind, count) in &stats.objects {
             self.objects.get_or_create(&KindLabels { kind: kind.as_str() }).set(whole(*count));
         }
-        self.queued.set(whole(queued));
-        self.guests.set(whole(guests));
-        self.orphans.set(whole(orphans));
-        self.ready.set(i64::from(ready));
-    }
-
-    /// Sets the number of admitted memberships without a record in the directory.
-    pub fn missing(&self, missing: usize) {
-        self.missing.set(i64::try_from(missing).unwrap_or(i64::MAX));
+        self.queued.set(whole(stats.queued));
+        self.guests.set(whole(stats.live_guests));
+        self.orphans.set(whole(health.orphans));
+        self.missing.set(whole(health.missing_guests));
+        self.ready.set(i64::from(health.missing().is_empty()));
+        if health.directory {
+            self.sign_in(&health.sign_in);
+        }
     }
 
     /// Sets whether sign-in to the directory enforces MFA.

@@ -4,7 +4,7 @@ pub mod lease_term;
 pub mod load;
 pub mod metrics;
 pub mod object_store;
-pub mod running;
+pub mod runner;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,11 +12,11 @@ use std::time::Duration;
 use jiff::SignedDuration;
 use serde_json::json;
 
-use crate::cache::{CacheEntry, Kind, ObjectCache, ObjectRef};
+use crate::cache::{Kind, ObjectRef};
 use crate::directory::error::Retry;
 use crate::directory::{AccessChange, DirectoryWriter, Epoch, Error, GuestChange, Operation, PartnerId, Revision};
 use crate::domain::Email;
-use crate::engine::{Check, Failure, Now, Task, TaskOutcome};
+use crate::engine::{Check, Failure, Now, Task, TaskOutcome, TaskSubject};
 use crate::executor::lease_term::LeaseTerm;
 use crate::executor::metrics::Metrics;
 use crate::executor::object_store::{EventContext, ObjectStore, PatchTarget};
@@ -45,47 +45,22 @@ pub struct Executor {
     pub metrics: Arc<Metrics>,
 }
 
-/// The object of a task, in the version that the engine planned with.
-#[derive(Clone, Debug)]
-pub struct TaskSubject {
-    /// The object.
-    pub key: ObjectRef,
-    /// Its UID.
-    pub uid: String,
-    /// Its generation.
-    pub generation: Option<i64>,
-    /// The guest's address, for reading the record again after a conflict.
-    pub address: Option<Email>,
-}
-
-impl TaskSubject {
-    /// Builds the subject from the object cache.
-    pub fn of(index: &ObjectCache, key: &ObjectRef) -> Self {
-        let meta = index.metadata(key);
-        let membership = index.membership(&key.namespace, &key.name).filter(|_| key.kind == Kind::Membership);
-        Self {
-            uid: meta.and_then(|meta| meta.uid.as_deref()).unwrap_or_default().to_owned(),
-            generation: meta.and_then(|meta| meta.generation),
-            address: membership.and_then(CacheEntry::read).and_then(|entry| entry.reading.terms.email.clone()),
-            key: key.clone(),
-        }
-    }
-}
-
 impl Executor {
     /// Runs a task to its end.
-    pub async fn run(&self, about: TaskSubject, task: Task) -> TaskOutcome {
+    pub async fn run(&self, subject: TaskSubject, task: Task) -> TaskOutcome {
         let mut outcome = TaskOutcome::default();
         let result = match task {
-            Task::Finalizer { finalizers, version } => self.finalize(&about, &finalizers, &version, &mut outcome).await,
-            Task::Execute { checks, steps, basis, notices } => {
-                self.execute(&about, &checks, &steps, basis, &notices, &mut outcome).await
+            Task::Finalizer { object, finalizers, version } => {
+                self.finalize(&subject, &object, &finalizers, &version, &mut outcome).await
             }
-            Task::Read(address) => self.read(&about, address, &mut outcome).await,
+            Task::Execute { checks, steps, basis, events } => {
+                self.execute(&subject, &checks, &steps, basis, &events, &mut outcome).await
+            }
+            Task::Read(address) => self.read(&subject, address, &mut outcome).await,
             Task::Delete(deletions) => self.delete(&deletions, &mut outcome).await,
-            Task::Status { patch, notices } => {
-                let written = self.objects.patch(&about.key, PatchTarget::Status, &patch).await;
-                self.publish(&about, &notices).await;
+            Task::Status { object, patch, events } => {
+                let written = self.objects.patch(&object, PatchTarget::Status, &patch).await;
+                self.publish(&subject, &events).await;
                 written.map(|object| outcome.objects.push(object))
             }
         };
@@ -95,16 +70,17 @@ impl Executor {
 
     async fn finalize(
         &self,
-        about: &TaskSubject,
+        subject: &TaskSubject,
+        object: &ObjectRef,
         finalizers: &[String],
         version: &str,
         outcome: &mut TaskOutcome,
     ) -> Result<(), Failure> {
         if !finalizers.iter().any(|finalizer| finalizer == crate::api::FINALIZER) {
-            self.has_ended(about, outcome).await?;
+            self.has_ended(subject, object, outcome).await?;
         }
         let patch = json!({"metadata": {"resourceVersion": version, "finalizers": finalizers}});
-        match self.objects.patch(&about.key, PatchTarget::Object, &patch).await {
+        match self.objects.patch(object, PatchTarget::Object, &patch).await {
             Ok(object) => {
                 // The server returns the terminating object once more, although removing its last finalizer deletes it.
                 let gone = finalizers.is_empty() && object.metadata().deletion_timestamp.is_some();
@@ -121,36 +97,43 @@ impl Executor {
     /// Before a finalizer is removed, the guest's record must have ended, or the partner's record must be deactivated.
     /// Where the answer to a creation was lost, the plan does not know the record, and it would remain forever. So this
     /// reads it live.
-    async fn has_ended(&self, about: &TaskSubject, outcome: &mut TaskOutcome) -> Result<(), Failure> {
-        if about.key.kind == Kind::Partner {
-            let id = PartnerId::of(&about.uid);
+    async fn has_ended(
+        &self,
+        subject: &TaskSubject,
+        object: &ObjectRef,
+        outcome: &mut TaskOutcome,
+    ) -> Result<(), Failure> {
+        if object.kind == Kind::Partner {
+            let id = PartnerId::of(&subject.uid);
             return match self.directory.partner(&id).await {
-                Ok(Some(record)) if record.deactivated_at.is_none() && record.mark.uid == about.uid => {
+                Ok(Some(record)) if record.deactivated_at.is_none() && record.mark.uid == subject.uid => {
                     outcome.reread.push(Now::Partner(id, Some(Box::new(record))));
                     Err(Failure::Replan)
                 }
                 Ok(_) => Ok(()),
-                Err(fault) => Err(self.after(about, fault, outcome).await),
+                Err(fault) => Err(self.after(subject, fault, outcome).await),
             };
         }
-        let Some(address) = &about.address else { return Ok(()) };
+        let Some(address) = &subject.address else { return Ok(()) };
         match self.directory.guest(address).await {
-            Ok(Some(record)) if record.is_live() && record.mark.as_ref().is_some_and(|mark| mark.uid == about.uid) => {
+            Ok(Some(record))
+                if record.is_live() && record.mark.as_ref().is_some_and(|mark| mark.uid == subject.uid) =>
+            {
                 outcome.reread.push(Now::Guest(address.clone(), Some(Box::new(record))));
                 Err(Failure::Replan)
             }
             Ok(_) => Ok(()),
-            Err(fault) => Err(self.after(about, fault, outcome).await),
+            Err(fault) => Err(self.after(subject, fault, outcome).await),
         }
     }
 
     async fn execute(
         &self,
-        about: &TaskSubject,
+        subject: &TaskSubject,
         checks: &[Check],
         steps: &[Step],
         basis: Option<Revision>,
-        notices: &[Event],
+        events: &[Event],
         outcome: &mut TaskOutcome,
     ) -> Result<(), Failure> {
         for check in checks {
@@ -168,7 +151,7 @@ impl Executor {
             self.metrics.operation(kind, done.is_ok());
             match done {
                 Ok(effect) => {
-                    tracing::info!(key = %about.key, operation = kind, reason = %step.reason, because = %step.message, "done");
+                    tracing::info!(key = %subject.key, operation = kind, reason = %step.reason, because = %step.message, "done");
                     if let Some(guest) = effect.guest.as_ref().filter(|_| basis.is_some()) {
                         basis = Some(guest.revision);
                     }
@@ -180,7 +163,7 @@ impl Executor {
                         return Err(self.not_taken(operation, why).await);
                     }
                     // The record exists now: only the mail remains to be sent.
-                    if let Some(address) = &about.address
+                    if let Some(address) = &subject.address
                         && let Ok(record) = self.directory.guest(address).await
                     {
                         outcome.reread.push(Now::Guest(address.clone(), record.map(Box::new)));
@@ -188,12 +171,12 @@ impl Executor {
                     return Err(Failure::MailNotSent(operation, why));
                 }
                 Err(fault) if fault.retry() == Retry::Wait => {
-                    self.read_others(about, outcome).await;
+                    self.read_others(subject, outcome).await;
                     return Err(Failure::Refused(Box::new(step.operation.clone()), fault.to_string()));
                 }
                 Err(fault) => {
                     let why = fault.to_string();
-                    return Err(match self.after(about, fault, outcome).await {
+                    return Err(match self.after(subject, fault, outcome).await {
                         // The record is unchanged since the plan, so a new plan would be the same.
                         Failure::Replan if outcome.reread.last().is_some_and(|now| now.revision() == basis) => {
                             self.not_taken(Box::new(step.operation.clone()), why).await
@@ -203,7 +186,7 @@ impl Executor {
                 }
             }
         }
-        self.publish(about, notices).await;
+        self.publish(subject, events).await;
         Ok(())
     }
 
@@ -217,8 +200,8 @@ impl Executor {
     }
 
     /// Reads the records that may conflict with a refused operation, so that the next plan includes them.
-    async fn read_others(&self, about: &TaskSubject, outcome: &mut TaskOutcome) {
-        let Some(address) = &about.address else { return };
+    async fn read_others(&self, subject: &TaskSubject, outcome: &mut TaskOutcome) {
+        let Some(address) = &subject.address else { return };
         if let Ok(record) = self.directory.guest(address).await {
             outcome.reread.push(Now::Guest(address.clone(), record.map(Box::new)));
         }
@@ -227,13 +210,13 @@ impl Executor {
         }
     }
 
-    async fn read(&self, about: &TaskSubject, address: Email, outcome: &mut TaskOutcome) -> Result<(), Failure> {
+    async fn read(&self, subject: &TaskSubject, address: Email, outcome: &mut TaskOutcome) -> Result<(), Failure> {
         match self.directory.guest(&address).await {
             Ok(record) => {
                 outcome.reread.push(Now::Guest(address, record.map(Box::new)));
                 Ok(())
             }
-            Err(fault) => Err(self.after(about, fault, outcome).await),
+            Err(fault) => Err(self.after(subject, fault, outcome).await),
         }
     }
 
@@ -251,14 +234,14 @@ impl Executor {
     }
 
     /// Maps an error of the directory to the next action.
-    async fn after(&self, about: &TaskSubject, fault: Error, outcome: &mut TaskOutcome) -> Failure {
+    async fn after(&self, subject: &TaskSubject, fault: Error, outcome: &mut TaskOutcome) -> Failure {
         match fault.retry() {
             Retry::BackOff => Failure::Retry(fault.to_string()),
             Retry::After(after) => {
                 let after = SignedDuration::try_from(after).unwrap_or(SignedDuration::from_secs(60));
                 Failure::RetryAfter(after, fault.to_string())
             }
-            Retry::Reread => match &about.address {
+            Retry::Reread => match &subject.address {
                 Some(address) => match self.directory.guest(address).await {
                     Ok(record) => {
                         outcome.reread.push(Now::Guest(address.clone(), record.map(Box::new)));
@@ -313,12 +296,12 @@ impl Executor {
         Err(Failure::NotFound)
     }
 
-    async fn publish(&self, about: &TaskSubject, notices: &[Event]) {
-        for notice in notices {
-            let (key, at) = (&about.key, self.clock.now());
-            self.objects
-                .publish(EventContext { key, uid: &about.uid, generation: about.generation, event: notice, at })
-                .await;
+    async fn publish(&self, subject: &TaskSubject, events: &[Event]) {
+        let Some(key) = subject.key.object() else { return };
+        for event in events {
+            let at = self.clock.now();
+            let context = EventContext { key, uid: &subject.uid, generation: subject.generation, event, at };
+            self.objects.publish(context).await;
         }
     }
 }

@@ -22,11 +22,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::api;
-use crate::cache::Kind;
-use crate::engine::{Engine, Input};
+use crate::engine::{Engine, Failure, Input};
 use crate::executor::Executor;
 use crate::executor::lease_term::LeaseTerm;
-use crate::executor::running::Running;
+use crate::executor::runner::Runner;
 use crate::util::clock::Clock;
 use health::Health;
 
@@ -116,7 +115,7 @@ async fn lead(
         () = &mut stop => return End::Stopped,
         begun = term::begin(options, client.clone(), term, health) => begun,
     };
-    let term::Begun { engine, performer, inbox, sender } = match begun {
+    let term::Begun { engine, executor, inbox, sender } = match begun {
         Ok(begun) => begun,
         Err(problem) => return End::Failed(problem),
     };
@@ -126,11 +125,11 @@ async fn lead(
     sources.spawn(supervisor.clone().watch::<api::LocalPartner>(client.clone()));
     sources.spawn(supervisor.clone().watch::<api::GuestMembership>(client.clone()));
     sources.spawn(supervisor.clone().watch::<api::AccountShare>(client));
-    sources.spawn(supervisor.clone().directory(performer.directory.clone(), options.resync));
+    sources.spawn(supervisor.clone().directory(executor.directory.clone(), options.resync));
     if let Some(file) = options.workspace.clone() {
         sources.spawn(supervisor.policy(file));
     }
-    match drive(engine, performer, inbox, health, stop).await {
+    match drive(engine, executor, inbox, health, stop).await {
         Ok(()) => End::Stopped,
         Err(problem) => End::Failed(problem),
     }
@@ -146,67 +145,54 @@ async fn serve(health: &Health, options: &Options) -> Result<(), String> {
 
 /// Passes inputs to the engine and runs its tasks until a signal stops it.
 async fn drive(
-    mut engine: Engine,
-    performer: Executor,
+    engine: Engine,
+    executor: Executor,
     mut inbox: mpsc::Receiver<Input>,
     health: &Health,
     mut stop: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<(), String> {
-    let clock = performer.clock.clone();
-    let mut running = Running::default();
+    let (clock, directory) = (executor.clock.clone(), executor.directory.clone());
+    let mut runner = Runner::new(engine, executor);
     let mut planner_panics = 0;
     let mut report = tokio::time::interval(Duration::from_secs(1));
     report.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        for (key, task) in engine.tasks(clock.now()) {
-            running.start(&engine, &performer, key, task);
-        }
-        health.metrics.panicked("plan", engine.planner_panics() - planner_panics);
-        planner_panics = engine.planner_panics();
-        if let Some(problem) = engine.stopped() {
-            return Err(problem.to_owned());
-        }
-        engine.health.warnings = performer.directory.warnings();
-        health.set(&engine.health);
-        let sleep = engine.next_check().map_or(LONGEST_SLEEP, |next| {
+        runner.start()?;
+        runner.engine_mut().set_warnings(directory.warnings());
+        health.set(runner.engine().health());
+        let sleep = runner.engine().next_check().map_or(LONGEST_SLEEP, |next| {
             let left = next.duration_since(clock.now());
             Duration::try_from(left).unwrap_or(Duration::ZERO).min(LONGEST_SLEEP)
         });
         tokio::select! {
             biased;
             () = &mut stop => break,
-            Some((key, outcome)) = running.next() => {
-                health.metrics.panicked("perform", u64::from(outcome.is_panic()));
-                engine.handle(Input::Done { key, outcome: Box::new(outcome) }, clock.now());
+            Some(ended) = runner.ended() => {
+                let panicked = matches!(ended.failure, Some(Failure::Panicked(_)));
+                health.metrics.panicked("perform", u64::from(panicked));
             }
             Some(input) = inbox.recv() => {
-                engine.handle(input, clock.now());
+                runner.handle(input);
                 // The engine takes in all waiting inputs first, so that it does not plan with half of a burst.
                 while let Ok(input) = inbox.try_recv() {
-                    engine.handle(input, clock.now());
+                    runner.handle(input);
                 }
             }
-            _ = report.tick() => measure(&engine, health),
+            _ = report.tick() => {
+                let stats = runner.engine().stats();
+                health.metrics.panicked("plan", stats.planner_panics - planner_panics);
+                planner_panics = stats.planner_panics;
+                health.metrics.measure(&stats, runner.engine().health());
+            }
             () = tokio::time::sleep(sleep) => {}
         }
     }
-    tracing::info!("stopping: {} tasks are finished first", running.count());
-    let finished = async { while running.next().await.is_some() {} };
+    tracing::info!("stopping: {} tasks are finished first", runner.running());
+    let finished = async { while runner.ended().await.is_some() {} };
     if tokio::time::timeout(GRACE, finished).await.is_err() {
         tracing::warn!("some tasks did not finish in 10s; the next start goes on where they were");
     }
     Ok(())
-}
-
-fn measure(engine: &Engine, health: &Health) {
-    let objects: Vec<_> = Kind::ALL.iter().map(|kind| (*kind, engine.index.keys(*kind).count())).collect();
-    let guests = engine.directory_cache.guests().filter(|guest| guest.is_live()).count();
-    let guests = (guests, engine.health.orphans);
-    health.metrics.missing(engine.health.missing_guests);
-    health.metrics.world(&objects, engine.queue.depth(), guests, engine.health.missing().is_empty());
-    if engine.health.directory {
-        health.metrics.sign_in(&engine.health.sign_in);
-    }
 }
 
 /// Resolves when the process receives a signal to stop.

@@ -31,7 +31,7 @@ pub struct Begun {
     /// Decides what to do.
     pub engine: Engine,
     /// Runs the tasks.
-    pub performer: Executor,
+    pub executor: Executor,
     /// The receiver of inputs.
     pub inbox: mpsc::Receiver<Input>,
     /// The sender of inputs.
@@ -89,8 +89,8 @@ pub async fn begin(options: &Options, client: Client, term: LeaseTerm, health: &
         metrics: metrics.clone(),
         readings: Readings::default(),
     });
-    let performer = Executor { objects, directory, epoch, term, clock, metrics };
-    Ok(Begun { engine: Engine::new(owner, workspace, options.workers.max(1)), performer, inbox, sender })
+    let executor = Executor { objects, directory, epoch, term, clock, metrics };
+    Ok(Begun { engine: Engine::new(owner, workspace, options.workers.max(1)), executor, inbox, sender })
 }
 
 /// Waits for the first valid policy: without a policy, no inviter has any permission.

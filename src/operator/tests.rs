@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::cache::{Object, ObjectRef};
+use crate::cache::{Kind, Object, ObjectRef};
 use crate::cli::offline::object_store::InMemoryObjects;
 use crate::directory::sqlite::{Inline, OpenMode, Store};
 use crate::directory::{AccountRecord, DirectoryWriter, Import, Owner, UserRecord};
@@ -99,7 +99,7 @@ async fn panicking_task_is_retried_counted_and_delays_no_other() {
     let desk = InMemoryObjects::holding([partner, member("bob"), member("carol")], clock.clone());
     let objects = Arc::new(Panicking { desk, name: "bob", left: AtomicU32::new(3) });
     let health = Health::default();
-    let performer = Executor {
+    let executor = Executor {
         objects: objects.clone(),
         directory,
         epoch,
@@ -127,7 +127,7 @@ async fn panicking_task_is_retried_counted_and_delays_no_other() {
         }
     };
     let mut stop = std::pin::pin!(stop);
-    let driven = drive(engine, performer, inbox, &health, stop.as_mut());
+    let driven = drive(engine, executor, inbox, &health, stop.as_mut());
     tokio::time::timeout(Duration::from_secs(120), driven).await.unwrap().unwrap();
     assert_eq!(objects.left.load(Ordering::Relaxed), 0);
     let metrics = health.metrics.text();

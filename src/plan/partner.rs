@@ -28,14 +28,14 @@ pub fn plan(inputs: Inputs<'_>, namespace: &str, name: &str) -> Plan {
         return remove(inputs, &partner, entry);
     }
     let mut steps = Vec::new();
-    let notices = partner.violations.first().map(|first| Event::refused(first.reason)).into_iter().collect();
+    let events = partner.violations.first().map(|first| Event::refused(first.reason)).into_iter().collect();
     keep(inputs, &partner, entry, &mut steps);
     let finalizer = if partner.record.is_some() || !steps.is_empty() { Finalizer::Hold } else { Finalizer::Leave };
     Plan {
         steps,
         finalizer,
         status: Some(Status::Partner(Box::new(status(inputs, &partner, entry)))),
-        events: notices,
+        events,
         next_check: partner.expires_at.filter(|end| *end > inputs.now),
         ..Plan::nothing()
     }
@@ -181,8 +181,8 @@ fn remove(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner) -
             });
         }
     }
-    let notices = if steps.is_empty() { Vec::new() } else { vec![Event::REMOVED] };
-    Plan { steps, finalizer: Finalizer::Release, events: notices, ..Plan::nothing() }
+    let events = if steps.is_empty() { Vec::new() } else { vec![Event::REMOVED] };
+    Plan { steps, finalizer: Finalizer::Release, events, ..Plan::nothing() }
 }
 
 /// All readable memberships and shares that name the partner.

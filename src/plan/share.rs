@@ -46,19 +46,19 @@ pub fn plan(inputs: Inputs<'_>, space: &str, share: &str) -> Plan {
     let mut violations = view.violations.clone();
     violations.extend(entry_violations(inputs, &partner, &view));
     violations.sort();
-    let mut notices = Vec::new();
+    let mut events = Vec::new();
     // A cascading deletion includes the share and its guests, so violations about them need no Event.
     if partner.cascades().is_none() {
-        notices.extend(violations.first().map(|first| Event::refused(first.reason)));
+        events.extend(violations.first().map(|first| Event::refused(first.reason)));
         if view.authorized == Authorized::No {
-            notices.push(Event::gives_nothing(Reason::SharerNotOwner));
+            events.push(Event::gives_nothing(Reason::SharerNotOwner));
         }
     }
     Plan {
         steps,
         finalizer: Finalizer::Hold,
         status: Some(Status::Share(Box::new(status(inputs, &partner, &view, &violations)))),
-        events: notices,
+        events,
         next_check: view.expires_at.filter(|end| *end > inputs.now),
         ..Plan::nothing()
     }

@@ -26,8 +26,8 @@ fn task_refused_for_a_time_waits_for_that_time() {
         let mut engine = Engine::new(owner.clone(), WorkspacePolicy::default(), 4);
         engine.handle(Input::Applied { object: Box::new(bob()), frontier: 7 }, now);
         let outcome = TaskOutcome { failure: Some(failure), ..TaskOutcome::default() };
-        engine.handle(Input::Done { key: key.clone(), outcome: Box::new(outcome) }, now);
-        engine.queue.next_due().unwrap().duration_since(now)
+        engine.handle(Input::Done { key: (&key).into(), outcome: Box::new(outcome) }, now);
+        engine.next_check().unwrap().duration_since(now)
     };
     assert_eq!(after(Failure::RetryAfter(seconds(3), "busy".to_owned())), seconds(3));
     let lease = after(Failure::NotLeading);
@@ -44,12 +44,12 @@ fn an_object_that_was_deleted_while_we_wrote_it_stays_deleted() {
     let key = ObjectRef::new(Kind::Membership, "partners", "bob");
     let now = Timestamp::UNIX_EPOCH;
     engine.handle(Input::Applied { object: Box::new(bob()), frontier: 7 }, now);
-    assert!(engine.index.metadata(&key).is_some());
+    assert!(engine.objects().metadata(&key).is_some());
 
     engine.handle(Input::Deleted { key: key.clone(), uid: "uid-of-bob".to_owned(), frontier: 9 }, now);
     let partner = ObjectRef::new(Kind::Partner, "partners", "acme");
     let outcome = TaskOutcome { objects: vec![bob()], ..TaskOutcome::default() };
-    engine.handle(Input::Done { key: partner, outcome: Box::new(outcome) }, now);
+    engine.handle(Input::Done { key: partner.into(), outcome: Box::new(outcome) }, now);
 
-    assert!(engine.index.metadata(&key).is_none());
+    assert!(engine.objects().metadata(&key).is_none());
 }

@@ -47,15 +47,11 @@ fn unknown_mfa_counts_from_first_seen_and_restarts_once_known() {
 
     engine
         .handle(Input::Loaded(Box::new(Load { guests: vec![guest(1, MfaRecord::Unknown)], ..Load::default() })), now());
-    assert_eq!(engine.directory_cache.mfa_unknown_since(&bob), Some(now()));
+    assert_eq!(engine.directory().mfa_unknown_since(&bob), Some(now()));
     engine.handle(seen(guest(2, MfaRecord::Unknown)), later(1));
-    assert_eq!(
-        engine.directory_cache.mfa_unknown_since(&bob),
-        Some(now()),
-        "seen again, it counts from the first time"
-    );
+    assert_eq!(engine.directory().mfa_unknown_since(&bob), Some(now()), "seen again, it counts from the first time");
     engine.handle(seen(guest(3, known)), later(2));
-    assert_eq!(engine.directory_cache.mfa_unknown_since(&bob), None);
+    assert_eq!(engine.directory().mfa_unknown_since(&bob), None);
     engine.handle(seen(guest(4, MfaRecord::Unknown)), later(3));
-    assert_eq!(engine.directory_cache.mfa_unknown_since(&bob), Some(later(3)));
+    assert_eq!(engine.directory().mfa_unknown_since(&bob), Some(later(3)));
 }

@@ -12,9 +12,9 @@ use super::session::CompletedStep;
 use crate::cache::{CacheEntry, Kind, ObjectCache, ObjectRef};
 use crate::directory::{DirectoryCache, DirectoryReader, DirectoryWriter, Epoch, GuestRecord, Snapshot};
 use crate::domain::Email;
-use crate::engine::Task;
+use crate::engine::{Task, TaskSubject};
+use crate::executor::Executor;
 use crate::executor::lease_term::LeaseTerm;
-use crate::executor::{Executor, TaskSubject};
 use crate::plan::{AvailableFacts, Inputs, NO_INVITATIONS, Plan, revoke};
 use crate::util::clock::Clock;
 
@@ -25,7 +25,7 @@ const HOPELESS: usize = 8;
 
 /// The revocations that follow from the files, planned on individually read guests.
 pub struct Early {
-    desk: Arc<InMemoryObjects>,
+    objects: Arc<InMemoryObjects>,
     index: ObjectCache,
     directory_cache: DirectoryCache,
     clock: Clock,
@@ -38,10 +38,10 @@ impl Early {
     /// Reads each guest whose access the files may end. Guests whose access the files certainly end come first.
     pub async fn plan(given: &Given, directory: &(impl DirectoryReader + ?Sized)) -> Self {
         let clock = Clock::new(Timestamp::now);
-        let desk = Arc::new(InMemoryObjects::holding(given.objects.iter().cloned(), clock.clone()));
+        let objects = Arc::new(InMemoryObjects::holding(given.objects.iter().cloned(), clock.clone()));
         let mut index = ObjectCache::default();
         for kind in Kind::ALL {
-            index.replace(kind, desk.list(kind).into_iter().map(Into::into).collect());
+            index.replace(kind, objects.list(kind).into_iter().map(Into::into).collect());
         }
         let (mut directory_cache, mut failed) = (DirectoryCache::default(), Vec::new());
         let mut keys: Vec<ObjectRef> = index.keys(Kind::Membership).collect();
@@ -71,13 +71,13 @@ impl Early {
             .iter()
             .map(|(key, _)| (key.clone(), revoke::plan(self::inputs(given, &index, &directory_cache, now), key)));
         let plans = planned.filter(|(_, plan)| !plan.steps.is_empty()).collect();
-        Self { desk, index, directory_cache, clock, plans, failed }
+        Self { objects, index, directory_cache, clock, plans, failed }
     }
 
     /// Every operation, in order.
     pub fn operations(&self) -> Vec<CompletedStep> {
         let done = |key: &ObjectRef, plan: &Plan| -> Vec<CompletedStep> {
-            plan.steps.iter().map(|step| CompletedStep { key: key.clone(), step: step.clone() }).collect()
+            plan.steps.iter().map(|step| CompletedStep { key: key.into(), step: step.clone() }).collect()
         };
         self.plans.iter().flat_map(|(key, plan)| done(key, plan)).collect()
     }
@@ -95,8 +95,8 @@ impl Early {
         epoch: Epoch,
         mut tell: impl FnMut(&CompletedStep),
     ) -> Vec<String> {
-        let performer = Executor {
-            objects: self.desk.clone(),
+        let executor = Executor {
+            objects: self.objects.clone(),
             directory,
             epoch,
             term: LeaseTerm::endless(self.clock.clone()),
@@ -106,12 +106,12 @@ impl Early {
         let mut failed = Vec::new();
         for (key, plan) in &self.plans {
             let (steps, basis) = (plan.steps.clone(), plan.basis);
-            let task = Task::Execute { checks: Vec::new(), steps, basis, notices: Vec::new() };
-            let outcome = performer.run(TaskSubject::of(&self.index, key), task).await;
+            let task = Task::Execute { checks: Vec::new(), steps, basis, events: Vec::new() };
+            let outcome = executor.run(TaskSubject::of(&self.index, key.into()), task).await;
             for step in plan.steps.iter().take(outcome.effects.len()) {
-                tell(&CompletedStep { key: key.clone(), step: step.clone() });
+                tell(&CompletedStep { key: key.into(), step: step.clone() });
             }
-            failed.extend(outcome.failure.map(|failure| format!("{key}: {}", failure.words())));
+            failed.extend(outcome.failure.map(|failure| format!("{key}: {}", failure.cause())));
         }
         failed
     }

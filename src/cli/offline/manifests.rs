@@ -315,11 +315,11 @@ impl Given {
         (clock, wait): (Clock, Sleep),
         mut tell: impl FnMut(&CompletedStep),
     ) -> Result<Rehearsal, String> {
-        let desk = Arc::new(InMemoryObjects::holding(self.objects.iter().cloned(), clock.clone()));
+        let objects = Arc::new(InMemoryObjects::holding(self.objects.iter().cloned(), clock.clone()));
         let session = ApplySession {
             owner: self.owner.clone(),
             workspace: self.workspace.clone(),
-            desk: desk.clone(),
+            objects: objects.clone(),
             load: load.clone(),
             directory: Arc::clone(&directory),
             epoch,
@@ -336,7 +336,7 @@ impl Given {
         let Rest { problems, failed, closer, left_alone, later, guests } = run.await?;
         Ok(Rehearsal {
             operations,
-            standings: all_standings(&desk, &self.places),
+            standings: all_standings(&objects, &self.places),
             left_alone,
             problems,
             failed,
@@ -358,8 +358,8 @@ fn annotations_without_effect(object: &Object) -> Vec<String> {
 }
 
 /// All objects that are not in order.
-fn all_standings(desk: &InMemoryObjects, places: &Places) -> Vec<Unready> {
-    let of_kind = |kind: &Kind| desk.statuses(*kind, |key, status| standings(key, status, places));
+fn all_standings(objects: &InMemoryObjects, places: &Places) -> Vec<Unready> {
+    let of_kind = |kind: &Kind| objects.statuses(*kind, |key, status| standings(key, status, places));
     ORDER.iter().flat_map(of_kind).flatten().collect()
 }
 

@@ -15,6 +15,7 @@ use crate::directory::{
 };
 use crate::domain::{Email, Reason, ShareRole, printable, printable_lines};
 use crate::engine::Load;
+use crate::engine::queue::QueueKey;
 use crate::validation::{ReasonGroup, entry};
 
 /// An object that does not match its spec yet.
@@ -148,10 +149,10 @@ impl Text {
 
     /// The object of an operation.
     pub fn object(&self, done: &CompletedStep) -> String {
-        match self.known.address(&done.step.operation) {
-            Some(address) if done.key.is_garbage_collection() => format!("{address}, which no object declares"),
-            None if done.key.is_garbage_collection() => "records that no object declares".to_owned(),
-            Some(_) | None => done.key.to_string(),
+        match (&done.key, self.known.address(&done.step.operation)) {
+            (QueueKey::GarbageCollection, Some(address)) => format!("{address}, which no object declares"),
+            (QueueKey::GarbageCollection, None) => "records that no object declares".to_owned(),
+            (QueueKey::Object(object), _) => object.to_string(),
         }
     }
 
@@ -251,7 +252,7 @@ pub fn json(
     let operation = |done: &CompletedStep| {
         let operation = &done.step.operation;
         json!({
-            "object": object(&done.key),
+            "object": done.key.object().map(object),
             "operation": operation.name(),
             "access": match known.weight(operation) {
                 AccessChange::Revoke => "revoke",

@@ -1,26 +1,24 @@
 //! Runs the operator's engine on objects in memory until it converges. It uses the same cache, rules, plan and executor
 //! as in a cluster, and waits neither for people nor for deadlines.
 
-use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet};
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use futures::stream::FuturesUnordered;
-use futures::{FutureExt, StreamExt};
 use jiff::SignedDuration;
 
 use super::guest_access::{GuestAccess, guest_access};
 use super::object_store::InMemoryObjects;
 use super::unmanaged::{UnmanagedGuest, unmanaged_guests};
-use crate::cache::{Kind, ObjectRef};
-use crate::directory::{DirectoryWriter, Epoch, Error, GuestChange, Operation, Owner};
+use crate::cache::Kind;
+use crate::directory::{DirectoryWriter, Epoch, Error, Operation, Owner};
 use crate::domain::Email;
-use crate::engine::{Engine, Failure, Input, Load, Task, TaskOutcome};
+use crate::engine::queue::QueueKey;
+use crate::engine::{Engine, Failure, Input, Load};
+use crate::executor::Executor;
 use crate::executor::lease_term::LeaseTerm;
-use crate::executor::{Executor, TaskSubject};
+use crate::executor::runner::{EndedTask, Runner};
 use crate::plan::later::{Frame, LaterGrant, later};
 use crate::plan::{PruneScope, Step};
 use crate::util::clock::Clock;
@@ -39,7 +37,7 @@ pub struct ApplySession {
     /// The policy.
     pub workspace: WorkspacePolicy,
     /// The objects.
-    pub desk: Arc<InMemoryObjects>,
+    pub objects: Arc<InMemoryObjects>,
     /// The content of the directory.
     pub load: Load,
     /// The directory that receives the operations.
@@ -60,8 +58,8 @@ pub struct ApplySession {
 /// A completed operation, with its object.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CompletedStep {
-    /// The object.
-    pub key: ObjectRef,
+    /// The object, or garbage collection.
+    pub key: QueueKey,
     /// The operation and its reason.
     pub step: Step,
 }
@@ -83,109 +81,96 @@ pub struct Rest {
     pub guests: Vec<GuestAccess>,
 }
 
-/// The running tasks with their steps.
-type Running = FuturesUnordered<BoxFuture<'static, (ObjectRef, Vec<Step>, TaskOutcome)>>;
-
 impl ApplySession {
     /// Runs until it converges. Reports each operation once it is done. The error names the obstacle.
-    pub async fn run(self, mut tell: impl FnMut(&CompletedStep)) -> Result<Rest, String> {
-        let Self { owner, workspace, desk, load, directory, epoch, clock, extent, workers, wait } = self;
-        let performer = Executor {
-            objects: desk.clone(),
+    pub async fn run(self, mut report: impl FnMut(&CompletedStep)) -> Result<Rest, String> {
+        let Self { owner, workspace, objects, load, directory, epoch, clock, extent, workers, wait } = self;
+        let executor = Executor {
+            objects: objects.clone(),
             directory,
             epoch,
             term: LeaseTerm::endless(clock.clone()),
             clock: clock.clone(),
             metrics: Arc::default(),
         };
-        let mut engine = Engine::new(owner, workspace, workers).with_extent(extent);
-        begin(&mut engine, &desk, load, &clock);
-        let mut running = Running::new();
-        let mut words = Words::default();
-        let mut since = clock.now();
-        let mut swept = false;
+        let mut runner = Runner::new(Engine::new(owner, workspace, workers).with_extent(extent), executor);
+        begin(&mut runner, &objects, load);
+        let mut failures = Failures::default();
+        let mut last_change = clock.now();
+        let mut collected_garbage = false;
         loop {
-            for (key, task) in engine.tasks(clock.now()) {
-                running.push(start(&engine, &performer, key, task));
-            }
-            if let Some(problem) = engine.stopped() {
-                // Running tasks finish, so that the next leader finds nothing half done.
-                while let Some((key, steps, outcome)) = running.next().await {
-                    for step in steps.into_iter().take(outcome.effects.len()) {
-                        tell(&CompletedStep { key: key.clone(), step });
-                    }
+            let stopped = runner.start().err();
+            let Some(EndedTask { key, completed, failure }) = runner.ended().await else {
+                if let Some(problem) = stopped {
+                    // All running tasks have ended, so that the next leader finds nothing half done.
+                    return Err(problem);
                 }
-                return Err(problem.to_owned());
-            }
-            let Some((key, steps, outcome)) = running.next().await else {
                 let now = clock.now();
-                let next = engine.next_check();
-                let next = next.filter(|_| words.is_waiting(&engine) && now.duration_since(since) < PATIENCE);
-                let Some(next) = next else {
-                    if swept {
+                let next = runner.engine().next_check();
+                let waits = failures.is_waiting(runner.engine()) && now.duration_since(last_change) < PATIENCE;
+                let Some(next) = next.filter(|_| waits) else {
+                    if collected_garbage {
                         break;
                     }
                     // In a cluster, garbage collection starts some time after the last change.
-                    engine.gc_now();
-                    swept = true;
+                    runner.engine_mut().gc_now();
+                    collected_garbage = true;
                     continue;
                 };
                 let pause = Duration::try_from(next.duration_since(now)).unwrap_or_default();
                 wait(pause.min(Duration::from_secs(5))).await;
                 continue;
             };
-            for step in steps.into_iter().take(outcome.effects.len()) {
-                since = clock.now();
-                swept = false;
-                if matches!(
-                    step.operation,
-                    Operation::Guest { change: GuestChange::Invite(_) | GuestChange::ResendInvitation { .. }, .. }
-                ) {
-                    words.unsent.remove(&key);
-                }
-                words.refused.remove(&key);
-                tell(&CompletedStep { key: key.clone(), step });
+            for step in completed {
+                last_change = clock.now();
+                collected_garbage = false;
+                failures.completed(&key, &step);
+                report(&CompletedStep { key: key.clone(), step });
             }
-            words.hear(&key, outcome.failure.as_ref());
-            engine.handle(Input::Done { key, outcome: Box::new(outcome) }, clock.now());
-            for (key, uid) in desk.take_gone() {
-                engine.handle(Input::Deleted { key, uid, frontier: desk.version() }, clock.now());
+            failures.ended(&key, failure.as_ref());
+            for (key, uid) in objects.take_gone() {
+                runner.handle(Input::Deleted { key, uid, frontier: objects.version() });
             }
         }
-        let frame = Frame { workspace: &engine.workspace, owner: &engine.owner, extent, now: clock.now() };
-        let guests = guest_access(&engine.index, &engine.directory_cache, frame);
-        let left_alone = unmanaged_guests(frame.inputs(&engine.index, &engine.directory_cache));
-        let later = later(&mut engine.index, &mut engine.directory_cache, frame);
-        let left = engine.health.problems.iter().map(|(word, problem)| format!("{word}: {problem}")).collect();
-        Ok(Rest {
-            problems: left,
-            failed: words.failing(&engine),
-            closer: engine.closer().clone(),
-            left_alone,
-            later,
-            guests,
-        })
+        let engine = runner.into_engine();
+        let problems = engine.health().problems.iter().map(|(subject, problem)| format!("{subject}: {problem}"));
+        let (problems, failed) = (problems.collect(), failures.unfinished(&engine));
+        let (closer, workspace, owner) = (engine.closer().clone(), engine.workspace().clone(), engine.owner().clone());
+        let (mut objects, mut directory) = engine.into_facts();
+        let frame = Frame { workspace: &workspace, owner: &owner, extent, now: clock.now() };
+        let guests = guest_access(&objects, &directory, frame);
+        let left_alone = unmanaged_guests(frame.inputs(&objects, &directory));
+        let later = later(&mut objects, &mut directory, frame);
+        Ok(Rest { problems, failed, closer, left_alone, later, guests })
     }
 }
 
 /// The last error of each object.
 #[derive(Default)]
-struct Words {
-    last: BTreeMap<ObjectRef, String>,
+struct Failures {
+    last: BTreeMap<QueueKey, String>,
     /// Objects that are retried after a time.
-    waiting: BTreeSet<ObjectRef>,
+    waiting: BTreeSet<QueueKey>,
     /// Objects whose failure is permanent until something changes, which does not happen in a session.
-    stuck: BTreeSet<ObjectRef>,
+    stuck: BTreeSet<QueueKey>,
     /// Objects whose mail was not sent. The session does not wait for a mail server.
-    unsent: BTreeSet<ObjectRef>,
+    unsent: BTreeSet<QueueKey>,
     /// Objects with an operation that the directory refuses. The session does not retry it.
-    refused: BTreeSet<ObjectRef>,
+    refused: BTreeSet<QueueKey>,
 }
 
-impl Words {
+impl Failures {
+    /// Records a completed operation.
+    fn completed(&mut self, key: &QueueKey, step: &Step) {
+        if matches!(&step.operation, Operation::Guest { change, .. } if change.sends_mail()) {
+            self.unsent.remove(key);
+        }
+        self.refused.remove(key);
+    }
+
     /// Records the outcome of a task. After a failed operation the engine writes the object's status, which succeeds.
     /// So a success does not erase the last error.
-    fn hear(&mut self, key: &ObjectRef, failure: Option<&Failure>) {
+    fn ended(&mut self, key: &QueueKey, failure: Option<&Failure>) {
         self.waiting.remove(key);
         self.stuck.remove(key);
         let why = match failure {
@@ -216,17 +201,17 @@ impl Words {
 
     /// Whether a retry may still succeed.
     fn is_waiting(&self, engine: &Engine) -> bool {
-        let panicked = |key: &ObjectRef| engine.health.panicking.contains_key(key);
+        let panicked = |key: &QueueKey| engine.health().panicking.contains_key(key);
         let sets = [&self.unsent, &self.stuck, &self.refused];
-        let later = |key: &ObjectRef| !panicked(key) && !sets.iter().any(|set| set.contains(key));
+        let later = |key: &QueueKey| !panicked(key) && !sets.iter().any(|set| set.contains(key));
         !self.waiting.is_empty() || engine.failing().any(later)
     }
 
     /// The unfinished objects, each with its error.
-    fn failing(&self, engine: &Engine) -> Vec<String> {
+    fn unfinished(&self, engine: &Engine) -> Vec<String> {
         let keys = engine.failing().chain(&self.waiting).chain(&self.stuck).chain(&self.unsent);
-        let keys: BTreeSet<&ObjectRef> = keys.collect();
-        let why = |key: &ObjectRef| match engine.health.panicking.get(key) {
+        let keys: BTreeSet<&QueueKey> = keys.collect();
+        let why = |key: &QueueKey| match engine.health().panicking.get(key) {
             Some(panics) => format!("internal error: {}; report it", panics.message),
             None => self.last.get(key).map_or("it changed each time that it was tried", String::as_str).to_owned(),
         };
@@ -234,44 +219,17 @@ impl Words {
     }
 }
 
-fn begin(engine: &mut Engine, desk: &InMemoryObjects, load: Load, clock: &Clock) {
-    let now = clock.now();
-    engine.handle(Input::Loading, now);
-    engine.handle(Input::Loaded(Box::new(load)), now);
+fn begin(runner: &mut Runner, objects: &InMemoryObjects, load: Load) {
+    runner.handle(Input::Loading);
+    runner.handle(Input::Loaded(Box::new(load)));
     for kind in Kind::ALL {
-        engine.handle(
-            Input::Listed {
-                kind,
-                objects: desk.list(kind).into_iter().map(Into::into).collect(),
-                frontier: desk.version(),
-            },
-            now,
-        );
+        let listed = objects.list(kind).into_iter().map(Into::into).collect();
+        runner.handle(Input::Listed { kind, objects: listed, frontier: objects.version() });
     }
     // In memory nothing else changes the objects, so each list stays complete.
     for kind in Kind::ALL {
-        engine.handle(Input::Bookmark { kind, frontier: u64::MAX }, now);
+        runner.handle(Input::Bookmark { kind, frontier: u64::MAX });
     }
-}
-
-fn start(
-    engine: &Engine,
-    performer: &Executor,
-    key: ObjectRef,
-    task: Task,
-) -> BoxFuture<'static, (ObjectRef, Vec<Step>, TaskOutcome)> {
-    let about = TaskSubject::of(&engine.index, &key);
-    let steps = match &task {
-        Task::Execute { steps, .. } => steps.clone(),
-        Task::Finalizer { .. } | Task::Read(_) | Task::Delete(_) | Task::Status { .. } => Vec::new(),
-    };
-    let performer = performer.clone();
-    Box::pin(async move {
-        // An object that panics must not end the session of the others.
-        let outcome = AssertUnwindSafe(performer.run(about, task)).catch_unwind().await;
-        let panicked = |payload: Box<dyn Any + Send>| TaskOutcome::panicked(payload.as_ref());
-        (key, steps, outcome.unwrap_or_else(panicked))
-    })
 }
 
 /// Reads the directory in full.

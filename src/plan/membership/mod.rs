@@ -67,7 +67,7 @@ pub fn plan(inputs: Inputs<'_>, namespace: &str, name: &str) -> Plan {
     let early = waits && steps.is_empty() && !paused && inputs.workspace.is_readable();
     let status = (!early).then(|| status(inputs, &member, &shares, paused));
     Plan {
-        events: notices(&member, &steps),
+        events: events(&member, &steps),
         basis: match member.claim {
             Ownership::Owned(record) | Ownership::Inheritable(record) | Ownership::Reactivatable(record) => {
                 Some(record.revision)
@@ -125,14 +125,14 @@ fn unavailable(inputs: Inputs<'_>, entry: &Membership) -> api::GuestMembershipSt
 fn remove(inputs: Inputs<'_>, member: &EvaluatedMembership<'_>) -> Plan {
     let record = member.claim.live();
     let steps = record.map(end).unwrap_or_default();
-    let notices = if steps.is_empty() { Vec::new() } else { vec![Event::REMOVED] };
+    let events = if steps.is_empty() { Vec::new() } else { vec![Event::REMOVED] };
     let status = status(inputs, member, &[], false);
     Plan {
         basis: record.map(|record| record.revision),
         steps,
         finalizer: Finalizer::Release,
         status: Some(Status::Membership(Box::new(status))),
-        events: notices,
+        events,
         ..Plan::nothing()
     }
 }
@@ -189,20 +189,20 @@ fn shares<'a>(inputs: Inputs<'a>, partner: &EvaluatedPartner<'a>, member: &Evalu
 }
 
 /// The Events: violations, and access that is revoked.
-fn notices(member: &EvaluatedMembership<'_>, steps: &[Step]) -> Vec<Event> {
-    let mut notices: Vec<Event> =
+fn events(member: &EvaluatedMembership<'_>, steps: &[Step]) -> Vec<Event> {
+    let mut events: Vec<Event> =
         member.violations.first().map(|first| Event::refused(first.reason)).into_iter().collect();
     let find = |wanted: fn(&Operation) -> bool| steps.iter().find(|step| wanted(&step.operation));
     let taken = find(|operation| {
         matches!(operation, Operation::Guest { change: GuestChange::Revoke { .. } | GuestChange::ResetMfa { .. }, .. })
     });
     let shut = find(|operation| matches!(operation, Operation::Guest { change: GuestChange::DisableLogin, .. }));
-    notices.extend(match (taken, shut) {
+    events.extend(match (taken, shut) {
         (Some(taken), _) => Some(Event::withheld(taken.reason)),
         (None, Some(shut)) => Some(Event { reason: shut.reason, ..Event::SHUT }),
         (None, None) => None,
     });
-    notices
+    events
 }
 
 /// When the remaining time of a new membership first fits the partner's maximum duration.

@@ -7,10 +7,10 @@ use futures::future::BoxFuture;
 use guestlist::cache::{Kind, Object, ObjectRef};
 use guestlist::directory::{DirectoryWriter as _, GuestChange, Operation, Origin};
 use guestlist::domain::Reason;
-use guestlist::engine::{Failure, Task};
+use guestlist::engine::{Failure, Task, TaskSubject};
+use guestlist::executor::Executor;
 use guestlist::executor::lease_term::LeaseTerm;
 use guestlist::executor::object_store::{EventContext, ObjectStore, PatchTarget};
-use guestlist::executor::{Executor, TaskSubject};
 use guestlist::plan::Step;
 use guestlist::util::clock::Clock;
 use serde_json::Value;
@@ -59,20 +59,20 @@ async fn stage(seconds: u64) -> (Stage, Executor) {
     let clock = Clock::new(move || read());
     let term = LeaseTerm::lasting(Duration::from_secs(seconds), clock.clone());
     let directory = Arc::new(stage.directory.clone());
-    let performer = Executor { objects: Arc::new(Nothing), directory, epoch, term, clock, metrics: Arc::default() };
-    (stage, performer)
+    let executor = Executor { objects: Arc::new(Nothing), directory, epoch, term, clock, metrics: Arc::default() };
+    (stage, executor)
 }
 
-async fn fails(performer: &Executor, operation: Operation) -> Failure {
+async fn fails(executor: &Executor, operation: Operation) -> Failure {
     let step = Step { operation, reason: Reason::Suspended, message: "a test".to_owned() };
     let about = TaskSubject {
-        key: ObjectRef::new(Kind::Membership, "ns", "bob"),
+        key: ObjectRef::new(Kind::Membership, "ns", "bob").into(),
         uid: "u-bob".to_owned(),
         generation: None,
         address: None,
     };
-    let task = Task::Execute { checks: vec![], steps: vec![step], basis: None, notices: vec![] };
-    performer.run(about, task).await.failure.expect("it fails")
+    let task = Task::Execute { checks: vec![], steps: vec![step], basis: None, events: vec![] };
+    executor.run(about, task).await.failure.expect("it fails")
 }
 
 #[tokio::test(start_paused = true)]
@@ -81,11 +81,11 @@ async fn operation_ends_with_its_deadline_or_the_term() {
     let invite = Operation::Guest { id: guest(), change: GuestChange::ResendInvitation { expires_at: at(200_000) } };
     // The directory gives up on a single call first. A term that ends sooner ends the operation.
     for (operation, term, seconds) in [(&disable, 4, 4), (&invite, 12, 12), (&disable, 60, 10), (&invite, 60, 25)] {
-        let (stage, performer) = stage(term).await;
+        let (stage, executor) = stage(term).await;
         // Each call to the realm is answered after eight seconds, and an operation has several calls.
         stage.wire.rules(|_, _| Fate::Slow(Duration::from_secs(8)));
         let began = Instant::now();
-        let failure = fails(&performer, operation.clone()).await;
+        let failure = fails(&executor, operation.clone()).await;
         assert!(matches!(failure, Failure::OperationFailed(..) | Failure::Unwritable(..)), "{failure:?}");
         // Then the executor checks whether the directory accepts any write, which adds the timeout of that check.
         let most = term.min(seconds + 10);
@@ -97,13 +97,13 @@ async fn operation_ends_with_its_deadline_or_the_term() {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_asked_of_keycloak_after_the_term() {
     for late in [0, 1, 3600] {
-        let (stage, performer) = stage(15).await;
+        let (stage, executor) = stage(15).await;
         tokio::time::sleep(Duration::from_secs(15 + late)).await;
         for operation in [
             Operation::Guest { id: guest(), change: GuestChange::DisableLogin },
             Operation::Guest { id: guest(), change: GuestChange::Deactivate },
         ] {
-            assert_eq!(fails(&performer, operation).await, Failure::NotLeading);
+            assert_eq!(fails(&executor, operation).await, Failure::NotLeading);
         }
         assert_eq!(stage.wire.seen().len(), 0);
     }
@@ -111,8 +111,8 @@ async fn nothing_is_asked_of_keycloak_after_the_term() {
 
 #[tokio::test(start_paused = true)]
 async fn patience_of_keycloak_is_passed_on_to_the_queue() {
-    let (stage, performer) = stage(60).await;
+    let (stage, executor) = stage(60).await;
     stage.wire.rules(|asked, _| if asked.is_read() { Fate::Passes } else { Fate::Patience(429, "17") });
-    let failure = fails(&performer, Operation::Guest { id: guest(), change: GuestChange::DisableLogin }).await;
+    let failure = fails(&executor, Operation::Guest { id: guest(), change: GuestChange::DisableLogin }).await;
     assert!(matches!(failure, Failure::RetryAfter(after, _) if after.as_secs() == 17), "{failure:?}");
 }

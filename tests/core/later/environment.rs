@@ -115,7 +115,7 @@ impl Environment {
         let session = ApplySession {
             owner: self.owner.clone(),
             workspace: WorkspacePolicy::parse(POLICY).unwrap(),
-            desk: Arc::new(InMemoryObjects::holding(self.objects.iter().map(declared), clock.clone())),
+            objects: Arc::new(InMemoryObjects::holding(self.objects.iter().map(declared), clock.clone())),
             load,
             epoch: block_on(directory.lead()).unwrap(),
             directory,

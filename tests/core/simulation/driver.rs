@@ -12,8 +12,8 @@ use guestlist::directory::{
     MfaRecord, Operation, Owner, Snapshot, UserRecord,
 };
 use guestlist::domain::Email;
-use guestlist::engine::{Engine, GarbageCollector, Input, Load, Now, Planner, Task, wanted};
-use guestlist::executor::TaskSubject;
+use guestlist::engine::queue::QueueKey;
+use guestlist::engine::{Engine, GarbageCollector, Input, Load, Now, Planner, Task, TaskSubject, wanted};
 use guestlist::plan::{Event, Step};
 use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::{SignedDuration, Timestamp};
@@ -246,7 +246,7 @@ impl Sim {
     }
 
     fn begin_at(&mut self, version: u64) {
-        block_on(self.directory.claim(&self.engine.owner)).unwrap();
+        block_on(self.directory.claim(self.engine.owner())).unwrap();
         if self.store_bug != Some(StoreBug::EpochStays) {
             self.epoch = block_on(self.directory.lead()).unwrap();
         }
@@ -272,7 +272,7 @@ impl Sim {
             all.iter().filter(|(key, _)| key.kind == kind).map(|(_, object)| self.read(kind, object).into()).collect();
         if self.store_bug == Some(StoreBug::RelistKeepsGoneObjects) {
             let gone = |entry: &&Entry| {
-                entry.key.kind == kind && entry.object.is_none() && self.engine.index.metadata(&entry.key).is_some()
+                entry.key.kind == kind && entry.object.is_none() && self.engine.objects().metadata(&entry.key).is_some()
             };
             let gone = self.server.history.iter().filter(gone).filter(|entry| !all.contains_key(&entry.key));
             objects.extend(gone.map(|entry| self.read(kind, &entry.last).into()));
@@ -366,33 +366,33 @@ impl Sim {
     }
 
     fn start(&mut self) {
-        for (key, task) in self.engine.tasks(self.now) {
-            let seen = self.newest(&key, &task);
-            let about = TaskSubject::of(&self.engine.index, &key);
-            self.looks += usize::from(matches!(task, Task::Read(_)) && !self.engine.health.directory);
-            if let Task::Execute { steps, notices, .. } = &task {
+        for (about, task) in self.engine.tasks(self.now) {
+            let seen = self.newest(&about.key, &task);
+            self.looks += usize::from(matches!(task, Task::Read(_)) && !self.engine.health().directory);
+            if let Task::Execute { steps, events, .. } = &task {
                 self.gives_nothing_to_unknown_mfa(steps);
                 let corrects = self.watch.as_ref().is_some_and(|watch| watch.login_was_switched);
                 let corrects = corrects || self.is_former || self.former.is_some();
                 assert!(
-                    corrects || !notices.contains(&Event::CORRECTED),
-                    "{key}: our own work was taken for somebody else's"
+                    corrects || !events.contains(&Event::CORRECTED),
+                    "{}: our own work was taken for somebody else's",
+                    about.key
                 );
             }
             let known = self.known(&task);
             let outside = self.watch.as_ref().map_or(0, |watch| watch.known);
             self.running.push(Running { about, task, seen, outside, known });
         }
-        assert!(self.engine.queue.running() <= WORKERS, "more tasks at once than workers");
+        assert!(self.engine.stats().running <= WORKERS, "more tasks at once than workers");
         assert!(self.is_former || self.engine.stopped().is_none(), "{:?}", self.engine.stopped());
-        assert!(self.planners_panic || self.engine.planner_panics() == 0, "{:?}", self.engine.health.panicking);
+        assert!(self.planners_panic || self.engine.stats().planner_panics == 0, "{:?}", self.engine.health().panicking);
     }
 
     /// MFA that the directory cannot tell grants nothing.
     fn gives_nothing_to_unknown_mfa(&self, steps: &[Step]) {
         for step in steps {
             let Operation::Guest { id: guest, change: GuestChange::Grant { .. } } = &step.operation else { continue };
-            let record = self.engine.directory_cache.guest_by_id(guest);
+            let record = self.engine.directory().guest_by_id(guest);
             assert!(
                 record.is_none_or(|record| record.mfa != MfaRecord::Unknown),
                 "{guest:?} is given something though MFA is unknown: {step:?}"
@@ -402,11 +402,9 @@ impl Sim {
 
     /// The newest version of the objects that decide about a task's grants, as far as the operator knew it. The
     /// operator must know the state of that version or a later one, not a mixture.
-    fn newest(&self, key: &ObjectRef, task: &Task) -> u64 {
-        if key.is_garbage_collection() {
-            return self.delivered();
-        }
-        let index = &self.engine.index;
+    fn newest(&self, key: &QueueKey, task: &Task) -> u64 {
+        let QueueKey::Object(key) = key else { return self.delivered() };
+        let index = self.engine.objects();
         let mut involved = vec![key.clone()];
         involved.extend(index.partner_of(key));
         if let Task::Execute { steps, .. } = task {
@@ -442,7 +440,7 @@ impl Sim {
         if self.watch.is_none() || !matches!(task, Task::Execute { .. }) {
             return Objects::new();
         }
-        let index = &self.engine.index;
+        let index = self.engine.objects();
         let stored = |key: ObjectRef| {
             let version = index.metadata(&key)?.resource_version.as_ref()?.parse::<usize>().ok()?;
             Some((key, self.server.history[version - 1].object.clone()?))

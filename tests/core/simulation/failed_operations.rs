@@ -43,7 +43,7 @@ fn all_is_well(sim: &mut Sim) {
     for (kind, name) in ALL {
         assert_eq!(ready(sim, kind, name).0, "True", "{name}");
     }
-    assert_eq!(sim.engine.health.missing(), [] as [String; 0]);
+    assert_eq!(sim.engine.health().missing(), [] as [String; 0]);
     walk::is_at_rest(sim);
 }
 
@@ -60,7 +60,7 @@ fn guest_with_unrevoked_access_is_not_reported_without_it() {
     for (kind, name) in ALL {
         assert_eq!(ready(&sim, kind, name), ("Unknown".to_owned(), "DirectoryUnavailable".to_owned()), "{name}");
     }
-    let missing = sim.engine.health.missing();
+    let missing = sim.engine.health().missing();
     assert!(missing.iter().any(|line| line.starts_with("DirectoryUnavailable: ")), "{missing:?}");
     let version = sim.server.version;
     wait(&mut sim, SignedDuration::from_hours(1));
@@ -102,7 +102,7 @@ fn refused_revocation_is_reported_beside_remaining_access() {
     assert_eq!(stalled["message"].as_str(), sim.refuses.as_deref());
     let effective = status["accounts"].as_array().unwrap().iter().map(|account| account["effective"] == true);
     assert!(effective.clone().count() > 0 && effective.clone().all(|it| it), "{status}");
-    assert_eq!(sim.engine.health.missing(), [] as [String; 0], "the directory accepts other writes");
+    assert_eq!(sim.engine.health().missing(), [] as [String; 0], "the directory accepts other writes");
     let version = sim.server.version;
     wait(&mut sim, SignedDuration::from_hours(1));
     assert_eq!(sim.server.version, version, "it is said once");
@@ -126,7 +126,7 @@ fn a_failure_that_is_soon_over_writes_no_status() {
     sim.cursed.clear();
     sim.settle();
     assert_eq!(writes(&sim) - before, 1, "{:?}", sim.calls);
-    assert_eq!(sim.engine.health.missing(), [] as [String; 0]);
+    assert_eq!(sim.engine.health().missing(), [] as [String; 0]);
 }
 
 /// The newsletter is due for Bob, but the directory refuses the grant.
@@ -164,17 +164,17 @@ fn revocation_does_not_wait_for_a_refused_grant() {
     assert!(sim.server.object(&key(Membership, "bob")).is_none(), "{:?}", sim.calls);
     sim.settle();
     assert_eq!(ready(&sim, Partner, "acme").0, "True");
-    assert_eq!(sim.engine.health.missing(), [] as [String; 0]);
+    assert_eq!(sim.engine.health().missing(), [] as [String; 0]);
 }
 
 #[test]
 fn refused_grant_of_one_guest_is_not_a_directory_failure() {
     let mut sim = owed();
-    assert_eq!(sim.engine.health.missing(), [] as [String; 0], "though nothing else was to be done");
+    assert_eq!(sim.engine.health().missing(), [] as [String; 0], "though nothing else was to be done");
     for second in 0..20 {
         sim.edit(Membership, "carol", json!({"displayName": format!("Carol {second}")}));
         wait(&mut sim, SignedDuration::from_secs(3));
-        assert_eq!(sim.engine.health.missing(), [] as [String; 0], "after {second} seconds");
+        assert_eq!(sim.engine.health().missing(), [] as [String; 0], "after {second} seconds");
     }
     assert_eq!(ready(&sim, Membership, "bob").1, "DirectoryRefused");
 }
@@ -220,7 +220,7 @@ fn unsendable_mail_affects_only_its_guest() {
     let tries = |sim: &Sim| sim.calls.iter().filter(|call| call.starts_with("ResendInvitation")).count();
     assert_eq!(ready(&sim, Membership, "bob"), ("False".to_owned(), "MailNotSent".to_owned()));
     assert_eq!(ready(&sim, Partner, "acme").0, "True");
-    assert_eq!(sim.engine.health.missing(), [] as [String; 0]);
+    assert_eq!(sim.engine.health().missing(), [] as [String; 0]);
     let (before, version) = (tries(&sim), sim.server.version);
     wait(&mut sim, SignedDuration::from_hours(1));
     assert!((8..20).contains(&(tries(&sim) - before)), "{} tries in an hour", tries(&sim) - before);
@@ -236,12 +236,12 @@ fn unsendable_mail_affects_only_its_guest() {
     wait(&mut sim, SignedDuration::from_mins(10));
     assert_eq!(ready(&sim, Membership, "bob").1, "DirectoryRefused");
     assert_eq!(ready(&sim, Partner, "acme").0, "True");
-    assert_eq!(sim.engine.health.missing(), [] as [String; 0]);
+    assert_eq!(sim.engine.health().missing(), [] as [String; 0]);
     sim.cursed.clear();
     wait(&mut sim, SignedDuration::from_mins(10));
     assert_eq!(ready(&sim, Membership, "bob").1, "MailNotSent");
     assert_eq!(ready(&sim, Partner, "acme").0, "True");
-    assert_eq!(sim.engine.health.missing(), [] as [String; 0]);
+    assert_eq!(sim.engine.health().missing(), [] as [String; 0]);
     sim.mailless.clear();
     wait(&mut sim, SignedDuration::from_mins(7));
     assert_eq!(sim.state("bob"), "Invited");

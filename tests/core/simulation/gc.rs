@@ -4,7 +4,8 @@
 use guestlist::cache::Kind;
 use guestlist::cache::Kind::{Membership, Partner, Share};
 use guestlist::directory::{Origin, Owner};
-use guestlist::engine::{Engine, Input};
+use guestlist::engine::queue::QueueKey;
+use guestlist::engine::{Engine, Input, Now};
 use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -98,7 +99,7 @@ fn nothing_is_swept_before_each_kind_was_listed() {
     let mut sim = Sim::new(0);
     crowd(&mut sim, 2);
     let calls = sim.calls.len();
-    let mut engine = Engine::new(sim.engine.owner.clone(), sim.engine.workspace.clone(), 4);
+    let mut engine = Engine::new(sim.engine.owner().clone(), sim.engine.workspace().clone(), 4);
     engine.handle(Input::Loaded(Box::new(sim.everything())), sim.now);
     for kind in [Kind::Partner, Kind::Share] {
         engine.handle(Input::Listed { kind, objects: Vec::new(), frontier: 1 }, sim.now);
@@ -117,13 +118,13 @@ fn orphan_loses_access_and_is_counted_without_partner_too() {
         vanish(&mut sim, Membership, "carol");
         sim.settle();
         assert!(sim.effective().keys().all(|(name, _)| name == "dave"), "{:?}", sim.effective());
-        assert_eq!(sim.engine.health.orphans, 1);
-        assert_eq!(sim.engine.health.missing(), [] as [String; 0]);
+        assert_eq!(sim.engine.health().orphans, 1);
+        assert_eq!(sim.engine.health().missing(), [] as [String; 0]);
         vanish(&mut sim, Partner, "acme");
         vanish(&mut sim, Membership, "dave");
         sim.settle();
         assert!(sim.effective().is_empty());
-        assert_eq!(sim.engine.health.orphans, 2);
+        assert_eq!(sim.engine.health().orphans, 2);
         let live = sim.everything().guests.iter().filter(|guest| guest.is_live()).count();
         assert_eq!(live, 3, "nobody is deactivated, let alone purged");
         walk::is_at_rest(&mut sim);
@@ -139,7 +140,7 @@ fn too_many_orphans_are_unchanged_and_readiness_says_so() {
     }
     sim.settle();
     assert_eq!(sim.effective().len(), 5);
-    let missing = sim.engine.health.missing();
+    let missing = sim.engine.health().missing();
     assert!(missing.len() == 1 && missing[0].starts_with("TooManyOrphans: 4 of 5 guests"), "{missing:?}");
     walk::is_at_rest(&mut sim);
     sim.restart();
@@ -147,7 +148,7 @@ fn too_many_orphans_are_unchanged_and_readiness_says_so() {
     assert_eq!(sim.effective().len(), 5, "a restart changes nothing");
     sim.create(Membership, "g0", member("g0"));
     sim.settle();
-    assert_eq!(sim.engine.health.missing(), [] as [String; 0]);
+    assert_eq!(sim.engine.health().missing(), [] as [String; 0]);
     assert_eq!(sim.effective().len(), 2);
     assert_eq!((sim.state("g0"), sim.mails), ("Active", 5));
 }
@@ -167,9 +168,9 @@ fn a_list_that_lags_makes_nobody_an_orphan() {
         sim.restart_at(old);
         for _ in 0..40 {
             sim.now += SignedDuration::from_secs(5);
-            for (key, task) in sim.engine.tasks(sim.now) {
-                if key.is_garbage_collection() {
-                    sim.perform_now(key, task);
+            for (subject, task) in sim.engine.tasks(sim.now) {
+                if subject.key == QueueKey::GarbageCollection {
+                    sim.perform_now(subject, task);
                 }
             }
             assert_eq!(sim.effective(), effective, "seed {seed}");
@@ -195,7 +196,7 @@ fn restored_backup_reclaims_everything_in_any_order() {
         sim.settle();
         assert_eq!((sim.effective(), sim.mails, sim.creations), (effective, mails, creations), "seed {seed}");
         assert_eq!(["bob", "carol", "dave"].map(|name| sim.state(name).to_owned()), ["Active"; 3]);
-        assert_eq!(sim.engine.health.orphans, 0);
+        assert_eq!(sim.engine.health().orphans, 0);
         walk::is_at_rest(&mut sim);
     }
 }
@@ -204,7 +205,7 @@ fn restored_backup_reclaims_everything_in_any_order() {
 fn marks_of_other_cluster_stop_operator_before_any_change() {
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);
-    let owner = Owner { cluster: "another".to_owned(), ..sim.engine.owner.clone() };
+    let owner = Owner { cluster: "another".to_owned(), ..sim.engine.owner().clone() };
     let mut engine = Engine::new(owner, WorkspacePolicy::default(), 4);
     engine.handle(Input::Loaded(Box::new(sim.everything())), sim.now);
     for kind in Kind::ALL {
@@ -227,11 +228,11 @@ fn adopted_guest_is_never_purged() {
         guest
     });
     // No directory of guestlist reaches this state. If one ever does, the record stays unchanged.
-    sim.engine.directory_cache.set_guest(&bob, adopted);
+    sim.engine.handle(Input::Observed(vec![Now::Guest(bob, adopted.map(Box::new))]), sim.now);
     sim.now += SignedDuration::from_hours(48);
     let calls = sim.calls.len();
     let tasks = sim.engine.tasks(sim.now);
-    assert!(tasks.iter().all(|(key, _)| !key.is_garbage_collection()), "{tasks:?}");
+    assert!(tasks.iter().all(|(subject, _)| subject.key != QueueKey::GarbageCollection), "{tasks:?}");
     assert_eq!(sim.calls.len(), calls);
 }
 
@@ -253,7 +254,7 @@ fn purged_propagator_is_awaited_in_all_affected_statuses() {
 fn engine_waiting_for_lists_is_not_woken_repeatedly() {
     let mut sim = Sim::new(0);
     crowd(&mut sim, 1);
-    let mut engine = Engine::new(sim.engine.owner.clone(), sim.engine.workspace.clone(), 4);
+    let mut engine = Engine::new(sim.engine.owner().clone(), sim.engine.workspace().clone(), 4);
     engine.handle(Input::Loaded(Box::new(sim.everything())), sim.now);
     engine.handle(Input::Listed { kind: Membership, objects: Vec::new(), frontier: 1 }, sim.now);
     assert_eq!((engine.tasks(sim.now), engine.next_check()), (vec![], None));
@@ -271,8 +272,8 @@ fn orphans_are_not_forgotten_while_the_directory_is_away() {
     sim.engine.handle(Input::DirectoryDown(away), sim.now);
     sim.create(Membership, "g9", member("g9"));
     sim.settle();
-    assert_eq!(sim.engine.health.orphans, 4);
-    assert!(sim.engine.health.problems.contains_key("TooManyOrphans"));
+    assert_eq!(sim.engine.health().orphans, 4);
+    assert!(sim.engine.health().problems.contains_key("TooManyOrphans"));
 }
 
 #[test]

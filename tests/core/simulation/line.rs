@@ -15,10 +15,10 @@ use guestlist::directory::{
     Operation, Owner, Page, PageToken, PartnerId, PartnerRecord, Purged, Revision, ShareRecord, UserRecord,
 };
 use guestlist::domain::Email;
-use guestlist::engine::{Failure, Task, TaskOutcome};
+use guestlist::engine::{Failure, Task, TaskOutcome, TaskSubject};
+use guestlist::executor::Executor;
 use guestlist::executor::lease_term::LeaseTerm;
 use guestlist::executor::object_store::{EventContext, ObjectStore, PatchTarget};
-use guestlist::executor::{Executor, TaskSubject};
 use guestlist::util::clock::Clock;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -93,7 +93,7 @@ impl Call {
         let over = Arc::clone(&is_over);
         let late = SignedDuration::try_from(2 * TERM).unwrap();
         let clock = Clock::new(move || if over.load(Ordering::Relaxed) { now + late } else { now });
-        let performer = Executor {
+        let executor = Executor {
             objects: Arc::new(line.clone()),
             directory: Arc::new(line.clone()),
             epoch,
@@ -101,7 +101,7 @@ impl Call {
             clock,
             metrics: Arc::default(),
         };
-        Self { line, work: Box::pin(async move { performer.run(about, task).await }), is_over }
+        Self { line, work: Box::pin(async move { executor.run(about, task).await }), is_over }
     }
 
     /// Ends the term.
@@ -166,7 +166,7 @@ macro_rules! never {
     ($($name:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
         $(fn $name<'a>(&'a self, $($argument: $type),*) -> BoxFuture<'a, Result<$answer, Error>> {
             $(let _ = $argument;)*
-            panic!("the performer asks for one guest or partner only")
+            panic!("the executor asks for one guest or partner only")
         })*
     };
 }

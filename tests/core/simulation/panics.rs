@@ -48,20 +48,20 @@ fn planner_panic_delays_its_own_object_and_nobody_else() {
     wait(&mut sim, SignedDuration::from_secs(1));
     assert!(sim.effective().keys().all(|(name, _)| name == "bob"), "carol lost it at once: {:?}", sim.effective());
     assert_eq!(ready(&sim, Membership, "bob").0, "True", "its status stays as it was");
-    let panics = sim.engine.health.panicking[&key(Membership, "bob")].clone();
+    let panics = sim.engine.health().panicking[&key(Membership, "bob").into()].clone();
     assert_eq!(panics.message, "the planner is broken for \"…\"", "no quoted text");
 
     wait(&mut sim, SignedDuration::from_mins(10));
-    let times = sim.engine.planner_panics();
+    let times = sim.engine.stats().planner_panics;
     assert!((8..40).contains(&times), "tried again with a growing delay: {times}");
-    assert_eq!(sim.engine.health.missing(), [] as [String; 0], "one object does not make the operator unready");
-    let notes = sim.engine.health.notes();
+    assert_eq!(sim.engine.health().missing(), [] as [String; 0], "one object does not make the operator unready");
+    let notes = sim.engine.health().notes();
     assert!(notes.len() == 1 && notes[0].starts_with("GuestMembership partners/bob: "), "{notes:?}");
 
     broken(&[]);
     wait(&mut sim, SignedDuration::from_mins(2));
     assert!(sim.effective().is_empty(), "{:?}", sim.effective());
-    assert_eq!(sim.engine.health.notes(), [] as [String; 0]);
+    assert_eq!(sim.engine.health().notes(), [] as [String; 0]);
     walk::is_at_rest(&mut sim);
 }
 
@@ -89,11 +89,11 @@ fn object_deleted_while_its_plan_panics_is_forgotten() {
     broken(&["spare"]);
     sim.create(Partner, "spare", json!({"hostAdmins": ["alice@host.example"]}));
     wait(&mut sim, SignedDuration::from_mins(1));
-    assert_eq!(sim.engine.health.notes().len(), 1);
+    assert_eq!(sim.engine.health().notes().len(), 1);
     // It never had a finalizer, so it is deleted at once.
     sim.delete(Partner, "spare");
     wait(&mut sim, SignedDuration::from_secs(1));
-    assert_eq!(sim.engine.health.notes(), [] as [String; 0]);
+    assert_eq!(sim.engine.health().notes(), [] as [String; 0]);
 }
 
 /// Each call of a walk panics three times in a row, which a single fault does not show.
@@ -116,7 +116,7 @@ fn task_that_panicked_repeatedly_completes_afterwards() {
         walk::join(&mut sim, &["bob", "carol", "dave"]);
         sim.settle();
         assert_eq!((walk::end(&sim), sim.mails, sim.creations), (calls.0.clone(), calls.1, calls.2), "call {at}");
-        assert!(sim.engine.health.panicking.is_empty());
+        assert!(sim.engine.health().panicking.is_empty());
         walk::is_at_rest(&mut sim);
     }
 }

@@ -9,8 +9,9 @@ use guestlist::directory::{
     AccessChange, Applied, DirectoryReader, DirectoryWriter, Epoch, Error, GuestChange, Operation, Revision, Snapshot,
 };
 use guestlist::domain::Reason;
+use guestlist::engine::TaskSubject;
+use guestlist::engine::queue::QueueKey;
 use guestlist::engine::{Failure, Input, Task, TaskOutcome};
-use guestlist::executor::TaskSubject;
 use guestlist::executor::object_store::PatchTarget;
 use guestlist::plan::Step;
 use jiff::{SignedDuration, Timestamp};
@@ -41,7 +42,7 @@ enum Broken {
 
 /// An operation with its object and its reason. A grant has one line for each account: two new shares get their
 /// finalizers one after the other, so their grants come in one operation or in two.
-pub fn lines(key: &ObjectRef, step: &Step) -> Vec<String> {
+pub fn lines(key: &QueueKey, step: &Step) -> Vec<String> {
     if let Operation::Guest { change: GuestChange::Grant { grants }, .. } = &step.operation {
         return grants.iter().map(|grant| format!("{key}: give {grant:?}")).collect();
     }
@@ -65,8 +66,7 @@ fn told(running: &Running, operation: &Operation) -> Vec<String> {
 
 impl Sim {
     /// Runs a task immediately, without random choices.
-    pub fn perform_now(&mut self, key: ObjectRef, task: Task) {
-        let about = TaskSubject::of(&self.engine.index, &key);
+    pub fn perform_now(&mut self, about: TaskSubject, task: Task) {
         self.perform(Running { about, task, seen: 0, outside: 0, known: Objects::new() });
     }
 
@@ -344,12 +344,12 @@ impl Sim {
     fn look(&mut self, running: &Running, operation: &Operation, before: &Snapshot) {
         let after = self.everything();
         rules::holds_always(&after);
-        rules::mails_are_apart(before, &after, self.engine.workspace.mail_interval);
+        rules::mails_are_apart(before, &after, self.engine.workspace().mail_interval);
         self.creations += rules::came_alive(before, &after);
         let mails = rules::mails(before, &after);
         self.mails += mails;
         self.sent.extend(std::iter::repeat_n(self.now, mails));
-        rules::no_hour_has_more_mails(&self.sent, self.engine.workspace.invitations_per_hour);
+        rules::no_hour_has_more_mails(&self.sent, self.engine.workspace().invitations_per_hour);
         self.deactivations += rules::came_alive(&after, before);
         self.destructions += rules::destroyed(before, &after);
         if self.watch.is_some() {

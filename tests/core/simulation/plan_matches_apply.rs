@@ -28,15 +28,15 @@ use crate::support::worlds::{Edit, specs};
 /// A session on this cluster, and on a copy of the directory after an event.
 fn session(sim: &Sim, clock: Clock, happens: impl FnOnce(&mut Store)) -> ApplySession {
     let objects = sim.server.objects().iter().map(|(key, object)| read(key.kind, object));
-    let owner = sim.engine.owner.clone();
+    let owner = sim.engine.owner().clone();
     let load = sim.everything();
     let mut store = Store::copy(&load, &owner).unwrap();
     happens(&mut store);
     let directory = Arc::new(Inline::new(store));
     ApplySession {
         owner,
-        workspace: sim.engine.workspace.clone(),
-        desk: Arc::new(InMemoryObjects::holding(objects, clock.clone())),
+        workspace: sim.engine.workspace().clone(),
+        objects: Arc::new(InMemoryObjects::holding(objects, clock.clone())),
         load,
         epoch: block_on(directory.lead()).unwrap(),
         directory,

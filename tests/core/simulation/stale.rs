@@ -115,8 +115,8 @@ fn blocked_partner_restores_mfa_reset_grants_before_watch_moves() {
         if tasks.is_empty() {
             break;
         }
-        for (key, task) in tasks {
-            sim.perform_now(key, task);
+        for (subject, task) in tasks {
+            sim.perform_now(subject, task);
         }
     }
     assert_eq!(sim.effective(), had);
@@ -303,8 +303,8 @@ fn pause_of_a_partner_holds_before_its_watch_reports_it() {
     sim.edit(Share, "instagram", json!({"exclude": null}));
     sim.deliver(Share);
     for _ in 0..3 {
-        for (key, task) in sim.engine.tasks(sim.now) {
-            sim.perform_now(key, task);
+        for (subject, task) in sim.engine.tasks(sim.now) {
+            sim.perform_now(subject, task);
         }
     }
     assert!(!sim.effective().contains_key(&("carol".to_owned(), "instagram".to_owned())), "{:?}", sim.effective());

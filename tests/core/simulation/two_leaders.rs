@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use guestlist::cache::Kind;
-use guestlist::directory::{Changed, Epoch, Owner};
+use guestlist::directory::{Changed, Epoch};
 use guestlist::engine::{Engine, Task};
 use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::Timestamp;
@@ -64,7 +64,8 @@ impl Sim {
             under_way.extend(self.begin_calls(running, calls));
         }
         self.trouble = trouble;
-        let owner = Owner { installation: String::new(), cluster: String::new() };
+        // The new process belongs to the same installation.
+        let owner = self.engine.owner().clone();
         let mut former = Former {
             engine: Engine::new(owner, WorkspacePolicy::default(), 1),
             under_way,
@@ -81,8 +82,6 @@ impl Sim {
         };
         std::mem::swap(&mut former.engine, &mut self.engine);
         std::mem::swap(&mut former.own, &mut self.own);
-        // The new process belongs to the same installation.
-        self.engine.owner = former.engine.owner.clone();
         self.former = Some(Box::new(former));
         self.restart();
     }
