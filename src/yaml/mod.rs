@@ -11,6 +11,7 @@
 //! `tests/core/check/differential` compares this module with kubectl's reader.
 
 mod characters;
+mod cursor;
 mod decode;
 mod documents;
 mod encoding;

@@ -19,6 +19,7 @@ mod boundaries;
 mod check;
 mod crds;
 mod crds_compatibility;
+mod cycles;
 mod directory_source;
 mod exploration;
 mod keycloak_stub;

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::layout::{Layout, names_us};
-use super::source::has_ending;
+use super::layout::{Layout, has_ending, names_us};
 use crate::api;
 use crate::domain::quote;
 use crate::yaml::{

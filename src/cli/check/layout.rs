@@ -3,9 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::kustomization::Kustomization;
 use crate::{api, yaml};
 
+/// The extensions of manifests in a directory, as in kubectl.
+pub const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 const CHARTS: [&str; 2] = ["Chart.yaml", "Chart.yml"];
 
 /// The files of a directory that are not manifests, and the files that have to be rendered.
@@ -17,15 +18,10 @@ pub struct Layout {
     pub unrendered: Option<(PathBuf, String)>,
 }
 
-impl Layout {
-    /// Reads the layout of a directory.
-    pub fn of(directory: &Path, is_excluded: &dyn Fn(&Path) -> bool) -> Self {
-        if let Some(kustomization) = Kustomization::of(directory) {
-            return kustomization.layout(is_excluded);
-        }
-        let file = CHARTS.iter().map(|name| directory.join(name)).find(|file| file.is_file());
-        file.map_or_else(Self::default, |file| chart(directory, file))
-    }
+/// The layout of a directory with a Helm chart; empty without one.
+pub fn of_chart(directory: &Path) -> Layout {
+    let file = CHARTS.iter().map(|name| directory.join(name)).find(|file| file.is_file());
+    file.map_or_else(Layout::default, |file| chart(directory, file))
 }
 
 fn chart(directory: &Path, file: PathBuf) -> Layout {
@@ -58,4 +54,9 @@ pub fn names_us(path: &Path) -> bool {
     let mark = format!("{}/{}", api::GROUP, api::VERSION);
     let text = std::fs::read(path).ok().and_then(|bytes| yaml::decode_bytes(bytes).ok());
     text.is_some_and(|text| text.contains(&mark))
+}
+
+/// Whether a file in a directory has the extension of a manifest.
+pub fn has_ending(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known))
 }

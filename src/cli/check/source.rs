@@ -9,12 +9,10 @@ use std::path::{Path, PathBuf};
 
 use super::finding::Code;
 use super::glob::Glob;
-use super::layout::Layout;
+use super::kustomization::Kustomization;
+use super::layout::{self, ENDINGS, has_ending};
 use crate::domain::quote;
 use crate::yaml;
-
-/// The extensions of manifests in a directory, as in kubectl.
-const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 
 /// A text with an index of its lines.
 #[derive(Debug)]
@@ -246,7 +244,10 @@ impl Finder<'_> {
             Err(error) => return self.files.push(Err(Refused::unreadable(directory, error.to_string()))),
         };
         entries.sort_by_key(std::fs::DirEntry::file_name);
-        let layout = Layout::of(directory, &|path| self.exclude.matches(path));
+        let layout = match Kustomization::of(directory) {
+            Some(kustomization) => kustomization.layout(&|path| self.exclude.matches(path)),
+            None => layout::of_chart(directory),
+        };
         if let Some((path, problem)) = layout.unrendered.filter(|(path, _)| !self.is_excluded(path)) {
             self.files.push(Err(Refused { name: name(&path), problem, code: Code::Unrendered }));
         }
@@ -278,11 +279,6 @@ impl Finder<'_> {
 /// Whether the path is neither a file nor missing: a directory behind a link, or a pipe without a writer.
 fn is_something_else(path: &Path) -> bool {
     path.metadata().is_ok_and(|found| !found.is_file())
-}
-
-/// Whether a file in a directory has the extension of a manifest.
-pub fn has_ending(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known))
 }
 
 /// Whether the file would be a manifest if its ending were in lower case.

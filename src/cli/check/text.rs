@@ -1,7 +1,7 @@
 //! Output for people: the problem, its place, the line itself, and a link to more.
 
-use std::fmt::Write as _;
-use std::io::IsTerminal;
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use anstream::{AutoStream, ColorChoice};
 
 use super::finding::{Code, Finding, Severity};
 use super::plural;
@@ -12,96 +12,77 @@ use crate::domain::text::is_hidden;
 
 /// Longest excerpt of a line, in characters.
 const WIDTH: usize = 120;
-/// Characters before the caret in a line that is cut.
+/// Characters before the marked ones in a line that is cut.
 const BEFORE: usize = 40;
 
 /// Whether standard output shows colours: it is a terminal that supports them, and `NO_COLOR` is not set.
 pub fn has_colour() -> bool {
-    let unset = |name: &str| std::env::var_os(name).is_none_or(|value| value.is_empty());
-    unset("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb") && std::io::stdout().is_terminal()
-}
-
-struct Paint {
-    on: bool,
-}
-
-impl Paint {
-    fn with(&self, code: &str, text: &str) -> String {
-        if self.on { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
-    }
-
-    fn severity(&self, severity: Severity, text: &str) -> String {
-        match severity {
-            Severity::Error => self.with("1;31", text),
-            Severity::Warning => self.with("1;33", text),
-        }
-    }
-
-    fn quiet(&self, text: &str) -> String {
-        self.with("1;34", text)
-    }
+    AutoStream::choice(&std::io::stdout()) != ColorChoice::Never
 }
 
 /// All problems and a summary.
 pub fn render(report: &Report, colour: bool) -> String {
-    let paint = Paint { on: colour };
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let mut text = String::new();
     for finding in &report.findings {
-        one(report, finding, &paint, &mut text);
+        text.push_str(&renderer.render(&[group(report, finding)]));
+        text.push_str("\n\n");
     }
     text.push_str(&summary(report));
     text
 }
 
-fn one(report: &Report, finding: &Finding, paint: &Paint, text: &mut String) {
-    let head = format!("{}[{}]", finding.severity.as_str(), finding.code.as_str());
-    let _ = writeln!(text, "{}: {}", paint.severity(finding.severity, &head), visible(&finding.message));
-    let Some(source) = report.sources.get(finding.at.source) else { return };
-    let place = source.place(finding.at.start);
-    let gutter = " ".repeat(place.line.to_string().len());
+fn group<'a>(report: &'a Report, finding: &'a Finding) -> Group<'a> {
+    let level = match finding.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let group = Group::with_title(level.primary_title(visible(&finding.message)).id(finding.code.as_str()));
+    let Some(source) = report.sources.get(finding.at.source) else { return group };
+    let origin = Origin::path(visible(&source.name));
     if finding.code.has_no_place() {
-        let _ = writeln!(text, "{gutter}{} {}\n", paint.quiet("-->"), visible(&source.name));
-        return;
+        return group.element(origin);
     }
-    let arrow = paint.quiet("-->");
-    let _ = writeln!(text, "{gutter}{arrow} {}:{}:{}", visible(&source.name), place.line, place.column);
-    excerpt(source, finding, place, &gutter, paint, text);
-    let bar = paint.quiet("=");
+    let place = source.place(finding.at.start);
+    let mut group =
+        group.element(origin.line(place.line).char_column(place.column)).element(excerpt(source, finding, place));
     if let Some((name, first)) = finding.other.as_ref().and_then(|other| report.place(other.source, other.start)) {
-        let _ = writeln!(
-            text,
-            "{gutter} {bar} note: the {} one is at {}:{}:{}",
-            if matches!(finding.code, Code::Rule(_)) { "other" } else { "first" },
-            visible(name),
-            first.line,
-            first.column
-        );
+        let which = if matches!(finding.code, Code::Rule(_)) { "other" } else { "first" };
+        let (name, LineColumn { line, column }) = (visible(name), first);
+        group = group.element(Level::NOTE.message(format!("the {which} one is at {name}:{line}:{column}")));
     }
     if let Some(object) = &finding.object {
         let field = if finding.path.is_empty() { String::new() } else { format!(", {}", visible(&finding.path)) };
-        let _ = writeln!(text, "{gutter} {bar} in: {}{field}", visible(&object.to_string()));
+        let text = format!("{}{field}", visible(&object.to_string()));
+        group = group.element(Level::INFO.with_name("in").message(text));
     }
     if let Code::Rule(reason) = finding.code {
-        let _ = writeln!(text, "{gutter} {bar} help: guestlist explain {reason}");
+        group = group.element(Level::HELP.message(format!("guestlist explain {reason}")));
     }
-    text.push('\n');
+    group
 }
 
-fn excerpt(source: &Source, finding: &Finding, place: LineColumn, gutter: &str, paint: &Paint, text: &mut String) {
-    let LineExcerpt { text: line, before, is_cut } = source.part(place.line, finding.at.start, BEFORE, WIDTH);
-    let length = line.chars().count();
+fn excerpt<'a>(
+    source: &Source,
+    finding: &Finding,
+    place: LineColumn,
+) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+    let LineExcerpt { text, before, is_cut } = source.part(place.line, finding.at.start, BEFORE, WIDTH);
     let end = source.place(finding.at.end);
-    let column = place.column - 1 - before;
-    let last = if end.line == place.line { (end.column - 1 - before).min(length) } else { length };
-    let (left, right) = (if before > 0 { "…" } else { "" }, if is_cut { "…" } else { "" });
-    let carets = last.saturating_sub(column).max(1);
-    let indent = column + usize::from(before > 0);
-    let bar = paint.quiet("|");
-    let number = paint.quiet(&place.line.to_string());
-    let mark = paint.severity(finding.severity, &"^".repeat(carets));
-    let _ = writeln!(text, "{gutter} {bar}");
-    let _ = writeln!(text, "{number} {bar} {left}{}{right}", visible(line));
-    let _ = writeln!(text, "{gutter} {bar} {}{mark}", " ".repeat(indent));
+    let first = place.column - 1 - before;
+    let last = if end.line == place.line { end.column - 1 - before } else { usize::MAX };
+    let mut line = String::from(if before > 0 { "…" } else { "" });
+    let mut marked = None;
+    for (column, shown) in text.chars().map(shown).enumerate() {
+        if column == first {
+            marked = Some(line.len());
+        }
+        line.push(shown);
+    }
+    let start = marked.unwrap_or(line.len());
+    let length: usize = line[start..].chars().take(last.saturating_sub(first).max(1)).map(char::len_utf8).sum();
+    line.push_str(if is_cut { "…" } else { "" });
+    Snippet::source(line).line_start(place.line).annotation(AnnotationKind::Primary.span(start..start + length))
 }
 
 /// A text without control characters, so that the content of a file cannot control the terminal.

@@ -228,7 +228,7 @@ impl Store {
     }
 
     fn purged(&self) -> Result<Purged, Error> {
-        self.read("read how many records were purged", retention::purged)
+        self.read("read how many records were purged", rows::purged)
     }
 
     fn partner(&self, id: &PartnerId) -> Result<Option<PartnerRecord>, Error> {

@@ -2,17 +2,11 @@
 //! the last hour.
 
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{OptionalExtension, params};
 
-use super::super::{Error, Grant, GuestRecord, MAILS_KEPT, PURGES_KEPT, Purged, SentMail};
+use super::super::{Error, Grant, GuestRecord, MAILS_KEPT, PURGES_KEPT, SentMail};
 use super::rows::{self, stamp};
 use super::write::{Write, WriteOutcome};
-
-/// The number of recently purged records. Entries older than one hour may be among them.
-pub fn purged(connection: &Connection) -> rusqlite::Result<Purged> {
-    let mut statement = connection.prepare_cached("SELECT minute, records FROM purged")?;
-    statement.query_map([], |row| Ok((rows::time(row, 0)?, row.get(1)?)))?.collect()
-}
 
 fn before(at: Timestamp, age: SignedDuration) -> Timestamp {
     at.checked_sub(age).unwrap_or(Timestamp::MIN)
@@ -59,7 +53,7 @@ impl Write<'_> {
 
     /// Counts a purged record. Fails once the hourly limit is reached.
     pub(super) fn count_purged(&self, at_most: u32) -> Result<(), Error> {
-        let known = purged(self.tx).map_err(|error| self.failed(&error))?;
+        let known = rows::purged(self.tx).map_err(|error| self.failed(&error))?;
         if super::super::purged_lately(&known, self.at) >= at_most {
             return Err(self.stale());
         }

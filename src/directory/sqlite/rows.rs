@@ -8,7 +8,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::super::{
     AccountRecord, Grant, GrantRecord, GuestId, GuestRecord, InvitationRecord, Login, MailRecord, MfaRecord, Origin,
-    OwnershipMark, PartnerId, PartnerRecord, Revision, SentMail, ShareRecord, UserRecord,
+    OwnershipMark, PartnerId, PartnerRecord, Purged, Revision, SentMail, ShareRecord, UserRecord,
 };
 use super::change_feed::KEPT;
 use crate::domain::{Email, GuestRole, Methods, MfaMethod, ShareRole};
@@ -237,6 +237,12 @@ pub fn shares(connection: &Connection, tail: &str, values: &[&dyn rusqlite::ToSq
 pub fn partners(connection: &Connection, tail: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<PartnerRecord>> {
     let mut statement = connection.prepare_cached(&format!("{PARTNER} {tail}"))?;
     statement.query_map(values, partner)?.collect()
+}
+
+/// The number of recently purged records. Entries older than one hour may be among them.
+pub fn purged(connection: &Connection) -> Result<Purged> {
+    let mut statement = connection.prepare_cached("SELECT minute, records FROM purged")?;
+    statement.query_map([], |row| Ok((time(row, 0)?, row.get(1)?)))?.collect()
 }
 
 /// Adds a line to the log of changes. For a guest, the line's number becomes the revision. Numbers are never reused,

@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::change_feed;
-use super::retention;
 use super::rows::{self, changed, stamp};
 use super::schema::fault;
 use super::{Error, Store};
@@ -46,7 +45,7 @@ impl Store {
                 users: rows::users(&tx, "ORDER BY email", &[])?,
                 mails: rows::mails(&tx, "ORDER BY address", &[])?,
                 shares: rows::shares(&tx, "ORDER BY uid", &[])?,
-                purged: retention::purged(&tx)?,
+                purged: rows::purged(&tx)?,
                 sign_in: SignInGate::default(),
             })
         };

@@ -8,7 +8,6 @@ use super::super::{
     AccessChange, Applied, Epoch, Error, Grant, GrantRecord, GuestChange, GuestId, GuestRecord, MfaRecord, Operation,
     PartnerChange, Revision,
 };
-use super::retention;
 use super::rows::{self, changed};
 use super::schema::fault;
 
@@ -65,7 +64,7 @@ fn effect(connection: &Connection, operation: &Operation) -> rusqlite::Result<Ap
         effect.partner_gone = effect.partner.is_none().then(|| partner.clone());
     }
     if let Operation::Guest { change: GuestChange::Purge { .. }, .. } = operation {
-        effect.destroyed = Some(retention::purged(connection)?);
+        effect.destroyed = Some(rows::purged(connection)?);
     }
     if let Operation::ForgetShare { share_uid } = operation {
         effect.share_gone = Some(share_uid.clone());

@@ -1,11 +1,13 @@
 //! Conflicts among new memberships: for an address, and for the partner's `maxGuests`.
 
 use super::super::Inputs;
-use super::super::ownership::{self, Order, Ownership, is_being_deleted, namespace, order};
-use super::membership::{own_violations, wait};
+use super::super::ownership::{Order, Ownership, namespace, order};
 use super::partner::EvaluatedPartner;
 use crate::cache::Membership;
 use crate::validation::{Violation, messages};
+
+/// Whether a new membership could be accepted, conflicts apart; if so, it counts in the order of claims.
+pub type IsEligible = fn(Inputs<'_>, &EvaluatedPartner<'_>, &Membership) -> bool;
 
 /// The violations of a new membership that loses its address or the quota to another one. Admitted guests come first,
 /// then the order of claims.
@@ -14,6 +16,7 @@ pub fn claim_violations(
     partner: &EvaluatedPartner<'_>,
     entry: &Membership,
     claim: Ownership<'_>,
+    is_eligible: IsEligible,
 ) -> Vec<Violation> {
     let mut found = Vec::new();
     let mine = order(&entry.metadata);
@@ -32,14 +35,20 @@ pub fn claim_violations(
         return found;
     }
     if let Some(max) = partner.entry.and_then(|partner| partner.reading.terms.max_guests)
-        && is_full(inputs, partner, mine, max)
+        && is_full(inputs, partner, mine, max, is_eligible)
     {
         found.push(messages::quota_exceeded(max));
     }
     found
 }
 
-fn is_full(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, mine: Order<'_>, max: u64) -> bool {
+fn is_full(
+    inputs: Inputs<'_>,
+    partner: &EvaluatedPartner<'_>,
+    mine: Order<'_>,
+    max: u64,
+    is_eligible: IsEligible,
+) -> bool {
     let live = partner
         .record
         .map_or(0, |record| inputs.observed.guests_of(&record.id).filter(|guest| guest.is_live()).count() as u64);
@@ -56,17 +65,4 @@ fn is_full(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, mine: Order<'_>, 
         .members(partner.namespace, &partner.name)
         .filter(|other| order(&other.metadata) < mine && is_eligible(inputs, partner, other));
     usize::try_from(max - live - 1).is_ok_and(|last| ahead.nth(last).is_some())
-}
-
-/// Whether a new membership could be accepted, conflicts apart; if so, it counts in the order of claims. The checks
-/// without lookups come first, because thousands of earlier invalid memberships must cost little.
-fn is_eligible(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Membership) -> bool {
-    if !entry.reading.violations.is_empty() || is_being_deleted(&entry.metadata) {
-        return false;
-    }
-    let claim = ownership::ownership(inputs, entry);
-    claim.live().is_none()
-        && !matches!(claim, Ownership::OwnedByOther | Ownership::Unmanaged)
-        && wait(inputs, partner, entry, true).is_none()
-        && own_violations(inputs, partner, entry, claim, true).is_empty()
 }

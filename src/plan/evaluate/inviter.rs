@@ -1,19 +1,19 @@
 //! The inviter of a new guest, and whether they may invite.
 
 use super::super::Inputs;
-use super::super::lifecycle::State;
 use super::super::ownership::{self, is_being_deleted, namespace};
-use super::membership::EvaluatedMembership;
 use super::partner::EvaluatedPartner;
 use crate::cache::Membership;
 use crate::domain::GuestRole;
 use crate::validation::{Violation, cross_object, messages};
 
 /// Whether the inviter may invite.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Inviter {
+#[derive(Clone, Copy, Debug)]
+pub enum Inviter<'a> {
     /// The inviter may invite.
     Allowed,
+    /// The Guest Admin with this membership may invite while it is Active.
+    GuestAdmin(&'a Membership),
     /// The inviter does not exist, or is not Active yet.
     NotActive,
     /// The workspace policy does not let the namespace name the inviter.
@@ -24,7 +24,7 @@ pub enum Inviter {
     Unjudged,
 }
 
-pub fn inviter(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Membership) -> Inviter {
+pub fn inviter<'a>(inputs: Inputs<'a>, partner: &EvaluatedPartner<'_>, entry: &Membership) -> Inviter<'a> {
     let terms = &entry.reading.terms;
     let (Some(email), Some(declared)) = (&terms.invited_by, partner.entry) else { return Inviter::Unjudged };
     if partner.has_admin(email) {
@@ -36,7 +36,7 @@ pub fn inviter(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Membe
         let may_be = admin || !super::role_reads(colleague);
         return match terms.role {
             GuestRole::GuestUser if may_be && !inputs.scope.directory => Inviter::Allowed,
-            GuestRole::GuestUser if admin && is_active(inputs, partner, colleague) => Inviter::Allowed,
+            GuestRole::GuestUser if admin => Inviter::GuestAdmin(colleague),
             GuestRole::GuestUser if may_be => Inviter::NotActive,
             GuestRole::GuestUser | GuestRole::GuestAdmin => Inviter::NotAllowed,
         };
@@ -88,15 +88,8 @@ pub fn inviter_violation(
             namespace(&entry.metadata),
         )),
         Inviter::NotAllowed if newcomer => Some(messages::inviter_not_allowed(email, entry.reading.terms.role)),
-        Inviter::NotAllowed | Inviter::Allowed | Inviter::NotActive | Inviter::Unjudged => None,
+        Inviter::NotAllowed | Inviter::Allowed | Inviter::GuestAdmin(_) | Inviter::NotActive | Inviter::Unjudged => {
+            None
+        }
     }
-}
-
-/// Whether a colleague is Active now, by the directory's record. The colleague's own inviter no longer matters.
-fn is_active(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, colleague: &Membership) -> bool {
-    let claim = ownership::ownership(inputs, colleague);
-    // Only a live membership can be Active, and its evaluation does not check its inviter. The recursion therefore
-    // ends.
-    claim.live().is_some_and(|record| record.joined_at.is_some())
-        && EvaluatedMembership::of(inputs, partner, colleague).state == State::Active
 }

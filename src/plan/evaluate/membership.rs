@@ -60,7 +60,7 @@ impl<'a> EvaluatedMembership<'a> {
         let mut violations = own_violations(inputs, partner, entry, claim, newcomer);
         let mut wait = wait(inputs, partner, entry, newcomer);
         if newcomer && violations.is_empty() && wait.is_none() {
-            violations.extend(claim_violations(inputs, partner, entry, claim));
+            violations.extend(claim_violations(inputs, partner, entry, claim, is_eligible));
         } else if newcomer && matches!(claim, Ownership::OwnedByOther) {
             violations.push(messages::already_guest());
         }
@@ -228,7 +228,7 @@ impl<'a> EvaluatedMembership<'a> {
 
 /// The rules for a membership alone, its partner, and the facts about the people it names. Conflicts with other
 /// memberships are not included.
-pub fn own_violations(
+fn own_violations(
     inputs: Inputs<'_>,
     partner: &EvaluatedPartner<'_>,
     entry: &Membership,
@@ -282,7 +282,7 @@ fn immutable(entry: &Membership, claim: Ownership<'_>) -> Vec<Violation> {
 }
 
 /// The fact that a membership waits for.
-pub fn wait(
+fn wait(
     inputs: Inputs<'_>,
     partner: &EvaluatedPartner<'_>,
     entry: &Membership,
@@ -300,8 +300,34 @@ pub fn wait(
     if newcomer && inputs.scope.policy && inputs.workspace.corporate_domains().is_empty() {
         return Some(PendingReason::on(Reason::HostDomainsUnknown));
     }
-    (newcomer && inviter(inputs, partner, entry) == Inviter::NotActive)
-        .then(|| PendingReason::on(Reason::InviterNotActive))
+    let waits = newcomer
+        && match inviter(inputs, partner, entry) {
+            Inviter::NotActive => true,
+            Inviter::GuestAdmin(colleague) => !is_active(inputs, partner, colleague),
+            Inviter::Allowed | Inviter::NotAllowedHere | Inviter::NotAllowed | Inviter::Unjudged => false,
+        };
+    waits.then(|| PendingReason::on(Reason::InviterNotActive))
+}
+
+/// Whether a colleague is Active now, by the directory's record. The colleague's own inviter no longer matters.
+fn is_active(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, colleague: &Membership) -> bool {
+    let claim = ownership::ownership(inputs, colleague);
+    // Only a live membership can be Active, and its evaluation does not check its inviter. The recursion therefore
+    // ends.
+    claim.live().is_some_and(|record| record.joined_at.is_some())
+        && EvaluatedMembership::of(inputs, partner, colleague).state == State::Active
+}
+
+/// Whether a new membership could be accepted, conflicts apart. The checks without lookups come first, because thousands of earlier invalid memberships must cost little.
+fn is_eligible(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Membership) -> bool {
+    if !entry.reading.violations.is_empty() || is_being_deleted(&entry.metadata) {
+        return false;
+    }
+    let claim = ownership::ownership(inputs, entry);
+    claim.live().is_none()
+        && !matches!(claim, Ownership::OwnedByOther | Ownership::Unmanaged)
+        && wait(inputs, partner, entry, true).is_none()
+        && own_violations(inputs, partner, entry, claim, true).is_empty()
 }
 
 /// Whether an administrator disabled the login of the identity that a new membership would invite.

@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 
 use super::super::mfa::METHODS;
 use super::admin::text;
-use super::ways::End;
 use crate::directory::keycloak::users::guest::ID;
 
 /// The condition on an attribute of the user.
@@ -213,22 +212,6 @@ impl MfaGate {
             self.what
         )
     }
-
-    /// The sub-flows that at least one way through a flow skips. All of them, if no way signs a user in.
-    pub fn missing(&self, rows: &Rows, configs: &BTreeMap<String, Value>) -> MissingFlow {
-        let mut missing = MissingFlow::default();
-        for sub_flow in self.sub_flows.iter().filter(|sub_flow| !sub_flow.is_optional) {
-            let ends = rows.ends(&|at| rows.is_sub_flow(at, sub_flow, configs));
-            let is_passed = ends.contains(&End::Passed);
-            let open: BTreeSet<String> =
-                ends.into_iter().filter_map(|end| if let End::Open(step) = end { Some(step) } else { None }).collect();
-            if !is_passed || !open.is_empty() {
-                missing.sub_flows.push(sub_flow);
-            }
-            missing.steps.extend(open);
-        }
-        missing
-    }
 }
 
 /// The sub-flows that a flow lacks.
@@ -236,7 +219,7 @@ impl MfaGate {
 pub struct MissingFlow {
     pub sub_flows: Vec<&'static SubFlow>,
     /// The executions that can sign a user in without them.
-    steps: BTreeSet<String>,
+    pub steps: BTreeSet<String>,
 }
 
 impl MissingFlow {
@@ -322,7 +305,7 @@ impl Rows {
     }
 
     /// Whether the sub-flow at an index has the wanted effect or a stronger one: it has no other condition.
-    fn is_sub_flow(&self, at: usize, wanted: &SubFlow, configs: &BTreeMap<String, Value>) -> bool {
+    pub fn is_sub_flow(&self, at: usize, wanted: &SubFlow, configs: &BTreeMap<String, Value>) -> bool {
         let row = &self.0[at];
         if row["authenticationFlow"] != true || row["requirement"] != "CONDITIONAL" {
             return false;

@@ -1,10 +1,12 @@
 //! The ways through a flow, by Keycloak's requirement rules: whether the sub-flow follows on each way that can sign a
 //! user in. An execution that is not listed here counts as one that can sign a user in.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
 
 use super::admin::text;
-use super::mfa_flows::Rows;
+use super::mfa_flows::{MfaGate, MissingFlow, Rows};
 
 /// Conditions: Keycloak evaluates them for the sub-flow around them, and never runs them as steps.
 const CONDITIONS: [&str; 7] = [
@@ -25,7 +27,7 @@ const NEED_A_USER: [&str; 4] =
 
 /// How a way through a flow ends.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum End {
+enum End {
     /// No step signed a user in.
     Nobody,
     /// The sub-flow follows each step that can sign a user in.
@@ -34,13 +36,31 @@ pub enum End {
     Open(String),
 }
 
+impl MfaGate {
+    /// The sub-flows that at least one way through a flow skips. All of them, if no way signs a user in.
+    pub fn missing(&self, rows: &Rows, configs: &BTreeMap<String, Value>) -> MissingFlow {
+        let mut missing = MissingFlow::default();
+        for sub_flow in self.sub_flows.iter().filter(|sub_flow| !sub_flow.is_optional) {
+            let ends = rows.ends(&|at| rows.is_sub_flow(at, sub_flow, configs));
+            let is_passed = ends.contains(&End::Passed);
+            let open: BTreeSet<String> =
+                ends.into_iter().filter_map(|end| if let End::Open(step) = end { Some(step) } else { None }).collect();
+            if !is_passed || !open.is_empty() {
+                missing.sub_flows.push(sub_flow);
+            }
+            missing.steps.extend(open);
+        }
+        missing
+    }
+}
+
 type Ends = BTreeSet<End>;
 /// Whether the row at an index is the sub-flow.
 type IsWanted<'a> = dyn Fn(usize) -> bool + 'a;
 
 impl Rows {
     /// The end of each way through the flow.
-    pub fn ends(&self, is_wanted: &IsWanted<'_>) -> Ends {
+    fn ends(&self, is_wanted: &IsWanted<'_>) -> Ends {
         self.through(&self.children(None), &Ends::from([End::Nobody]), is_wanted)
     }
 
