@@ -229,7 +229,7 @@ impl Check {
     }
 }
 
-/// What a task is about, in the version that the engine planned with.
+/// The subject of a task, in the version that the engine planned with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskSubject {
     /// The key.
@@ -340,8 +340,6 @@ pub struct EngineStats {
     pub objects: [(Kind, usize); 3],
     /// The number of queued keys.
     pub queued: usize,
-    /// The number of running keys.
-    pub running: usize,
     /// The number of live guests in the directory.
     pub live_guests: usize,
     /// The number of plans that have panicked.

@@ -174,6 +174,11 @@ impl Engine {
         &self.owner
     }
 
+    /// The pending work.
+    pub fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
     /// The data for readiness.
     pub fn health(&self) -> &EngineHealth {
         &self.health
@@ -184,7 +189,6 @@ impl Engine {
         EngineStats {
             objects: Kind::ALL.map(|kind| (kind, self.objects.keys(kind).count())),
             queued: self.queue.depth(),
-            running: self.queue.running(),
             live_guests: self.directory.guests().filter(|guest| guest.is_live()).count(),
             planner_panics: self.planner_panics,
         }
@@ -351,13 +355,14 @@ impl Engine {
         }
         self.queue.tick(now);
         self.count_now(now);
-        let mut tasks = Vec::new();
+        let (mut tasks, mut counts_are_queued) = (Vec::new(), false);
         while self.queue.running() < self.workers {
             let Some(key) = self.queue.pop() else {
-                if self.pending_status.is_empty() || !self.queue.is_idle() {
+                if counts_are_queued || self.pending_status.is_empty() || !self.queue.is_idle() {
                     break;
                 }
                 // All keys have converged, so the counts are final.
+                counts_are_queued = true;
                 for key in std::mem::take(&mut self.pending_status).into_keys() {
                     self.queue.push(key, Priority::Live);
                 }
@@ -373,11 +378,6 @@ impl Engine {
             }
         }
         tasks
-    }
-
-    /// The keys that failed or did not converge, and have not converged since.
-    pub fn failing(&self) -> impl Iterator<Item = &QueueKey> {
-        self.queue.failing()
     }
 
     /// The next task of a running object. `None`: it has converged.

@@ -104,9 +104,9 @@ fn held(inputs: Inputs<'_>, slot: &ShareSlot, guest: &GuestRecord) -> Vec<String
 }
 
 /// Revokes the share's account from its holders.
-fn withhold(inputs: Inputs<'_>, slot: &ShareSlot, whom: impl Fn(&GuestRecord) -> bool) -> Vec<Step> {
+fn withhold(inputs: Inputs<'_>, slot: &ShareSlot, applies_to: impl Fn(&GuestRecord) -> bool) -> Vec<Step> {
     let mut steps = BTreeMap::new();
-    for guest in holders(inputs, slot).into_iter().filter(|guest| whom(guest)) {
+    for guest in holders(inputs, slot).into_iter().filter(|guest| applies_to(guest)) {
         let accounts = held(inputs, slot, guest);
         if !accounts.is_empty() {
             let operation = Operation::Guest { id: guest.id.clone(), change: GuestChange::Revoke { accounts } };

@@ -64,7 +64,7 @@ mod tests {
         let (first, others) = futures::join!(first, others);
         assert_eq!(*first.unwrap(), 1);
         assert_eq!(others.into_iter().map(|other| *other.unwrap()).collect::<Vec<_>>(), [2; 10]);
-        assert_eq!(*fresh.get(read(&count)).await.unwrap(), 3, "nobody gets what was read before he asked");
+        assert_eq!(*fresh.get(read(&count)).await.unwrap(), 3, "no caller gets a value that was read before the call");
     }
 
     #[tokio::test]

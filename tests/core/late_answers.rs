@@ -27,7 +27,7 @@ fn task_refused_for_a_time_waits_for_that_time() {
         engine.handle(Input::Applied { object: Box::new(bob()), frontier: 7 }, now);
         let outcome = TaskOutcome { failure: Some(failure), ..TaskOutcome::default() };
         engine.handle(Input::Done { key: (&key).into(), outcome: Box::new(outcome) }, now);
-        engine.next_check().unwrap().duration_since(now)
+        engine.queue().next_due().unwrap().duration_since(now)
     };
     assert_eq!(after(Failure::RetryAfter(seconds(3), "busy".to_owned())), seconds(3));
     let lease = after(Failure::NotLeading);

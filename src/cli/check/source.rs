@@ -29,17 +29,6 @@ pub struct Source {
     blocks: Vec<usize>,
 }
 
-/// An excerpt of a line for display.
-#[derive(Debug, PartialEq, Eq)]
-pub struct LineExcerpt<'a> {
-    /// The text.
-    pub text: &'a str,
-    /// The number of the line's characters before the excerpt.
-    pub before: usize,
-    /// Whether the line continues after the excerpt.
-    pub is_cut: bool,
-}
-
 /// The block size, in bytes.
 const BLOCK: usize = 1024;
 
@@ -79,23 +68,6 @@ impl Source {
         let block = (offset / BLOCK).min(self.blocks.len().saturating_sub(1));
         let rest = self.text.as_bytes().get(block * BLOCK..offset).unwrap_or_default();
         self.blocks.get(block).copied().unwrap_or_default() + begun(rest)
-    }
-
-    /// At most `width` characters of a line; where it is longer, from `before` characters ahead of an offset.
-    pub fn part(&self, line: usize, offset: usize, before: usize, width: usize) -> LineExcerpt<'_> {
-        let text = self.line(line);
-        let first = self.lines.get(line.saturating_sub(1)).copied().unwrap_or_default();
-        let fits = text.char_indices().nth(width).is_none();
-        let at = self.floor(offset).saturating_sub(first).min(text.len());
-        let ahead = text.get(..at).unwrap_or_default().char_indices().rev();
-        let start = if fits { 0 } else { ahead.take(before).last().map_or(at, |(at, _)| at) };
-        let shown = text.get(start..).unwrap_or_default();
-        let end = shown.char_indices().nth(width).map_or(shown.len(), |(at, _)| at);
-        LineExcerpt {
-            text: shown.get(..end).unwrap_or_default(),
-            before: self.characters(first + start) - self.characters(first),
-            is_cut: end < shown.len(),
-        }
     }
 
     /// The text of a line, without its end.

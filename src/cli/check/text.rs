@@ -1,19 +1,18 @@
 //! Output for people: the problem, its place, the line itself, and a link to more.
 
-use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use anstream::{AutoStream, ColorChoice};
 
 use super::finding::{Code, Finding, Severity};
 use super::plural;
 use super::report::Report;
-use super::source::{LineColumn, LineExcerpt, Source};
+use super::source::{LineColumn, Source};
 use crate::cache::Kind;
 use crate::domain::text::is_hidden;
 
-/// Longest excerpt of a line, in characters.
-const WIDTH: usize = 120;
-/// Characters before the marked ones in a line that is cut.
-const BEFORE: usize = 40;
+/// Longest line that is shown, in bytes. The renderer cuts it to the width of a terminal. A file may be a single line of
+/// megabytes with many problems.
+const LONGEST_LINE: usize = 4096;
 
 /// Whether standard output shows colours: it is a terminal that supports them, and `NO_COLOR` is not set.
 pub fn has_colour() -> bool {
@@ -44,8 +43,10 @@ fn group<'a>(report: &'a Report, finding: &'a Finding) -> Group<'a> {
         return group.element(origin);
     }
     let place = source.place(finding.at.start);
-    let mut group =
-        group.element(origin.line(place.line).char_column(place.column)).element(excerpt(source, finding, place));
+    let mut group = match excerpt(source, finding, place) {
+        Some(excerpt) => group.element(excerpt),
+        None => group.element(origin.line(place.line).char_column(place.column)),
+    };
     if let Some((name, first)) = finding.other.as_ref().and_then(|other| report.place(other.source, other.start)) {
         let which = if matches!(finding.code, Code::Rule(_)) { "other" } else { "first" };
         let (name, LineColumn { line, column }) = (visible(name), first);
@@ -62,27 +63,25 @@ fn group<'a>(report: &'a Report, finding: &'a Finding) -> Group<'a> {
     group
 }
 
-fn excerpt<'a>(
-    source: &Source,
-    finding: &Finding,
-    place: LineColumn,
-) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
-    let LineExcerpt { text, before, is_cut } = source.part(place.line, finding.at.start, BEFORE, WIDTH);
+/// The marked line. `None`: it is too long to show.
+fn excerpt<'a>(source: &Source, finding: &Finding, place: LineColumn) -> Option<Snippet<'a, Annotation<'a>>> {
+    let text = source.line(place.line);
+    if text.len() > LONGEST_LINE {
+        return None;
+    }
     let end = source.place(finding.at.end);
-    let first = place.column - 1 - before;
-    let last = if end.line == place.line { end.column - 1 - before } else { usize::MAX };
-    let mut line = String::from(if before > 0 { "…" } else { "" });
-    let mut marked = None;
-    for (column, shown) in text.chars().map(shown).enumerate() {
-        if column == first {
-            marked = Some(line.len());
+    let last = if end.line == place.line { end.column } else { usize::MAX };
+    let (mut line, mut start, mut length) = (String::new(), None, 0);
+    for (column, shown) in (1..).zip(text.chars().map(shown)) {
+        if column == place.column || (column > place.column && column < last) {
+            start.get_or_insert(line.len());
+            length += shown.len_utf8();
         }
         line.push(shown);
     }
-    let start = marked.unwrap_or(line.len());
-    let length: usize = line[start..].chars().take(last.saturating_sub(first).max(1)).map(char::len_utf8).sum();
-    line.push_str(if is_cut { "…" } else { "" });
-    Snippet::source(line).line_start(place.line).annotation(AnnotationKind::Primary.span(start..start + length))
+    let start = start.unwrap_or(line.len());
+    let marked = AnnotationKind::Primary.span(start..start + length);
+    Some(Snippet::source(line).line_start(place.line).path(visible(&source.name)).annotation(marked))
 }
 
 /// A text without control characters, so that the content of a file cannot control the terminal.

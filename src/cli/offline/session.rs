@@ -204,12 +204,12 @@ impl Failures {
         let panicked = |key: &QueueKey| engine.health().panicking.contains_key(key);
         let sets = [&self.unsent, &self.stuck, &self.refused];
         let later = |key: &QueueKey| !panicked(key) && !sets.iter().any(|set| set.contains(key));
-        !self.waiting.is_empty() || engine.failing().any(later)
+        !self.waiting.is_empty() || engine.queue().failing().any(later)
     }
 
     /// The unfinished objects, each with its error.
     fn unfinished(&self, engine: &Engine) -> Vec<String> {
-        let keys = engine.failing().chain(&self.waiting).chain(&self.stuck).chain(&self.unsent);
+        let keys = engine.queue().failing().chain(&self.waiting).chain(&self.stuck).chain(&self.unsent);
         let keys: BTreeSet<&QueueKey> = keys.collect();
         let why = |key: &QueueKey| match engine.health().panicking.get(key) {
             Some(panics) => format!("internal error: {}; report it", panics.message),

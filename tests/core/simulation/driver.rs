@@ -383,7 +383,7 @@ impl Sim {
             let outside = self.watch.as_ref().map_or(0, |watch| watch.known);
             self.running.push(Running { about, task, seen, outside, known });
         }
-        assert!(self.engine.stats().running <= WORKERS, "more tasks at once than workers");
+        assert!(self.engine.queue().running() <= WORKERS, "more tasks at once than workers");
         assert!(self.is_former || self.engine.stopped().is_none(), "{:?}", self.engine.stopped());
         assert!(self.planners_panic || self.engine.stats().planner_panics == 0, "{:?}", self.engine.health().panicking);
     }

@@ -86,6 +86,19 @@ fn edit_reverted_before_directory_accepts_it_leaves_no_wait() {
 }
 
 #[test]
+fn reverted_edit_ends_the_directory_failure_without_a_write() {
+    let mut sim = Sim::new(0);
+    walk::begin(&mut sim);
+    (sim.cursed, sim.takes_nothing) = (vec![email("bob@acme.example")], true);
+    sim.edit(Membership, "bob", json!({"suspended": true}));
+    wait(&mut sim, SignedDuration::from_secs(20));
+    assert_ne!(sim.engine.health().missing(), [] as [String; 0]);
+    sim.edit(Membership, "bob", json!({"suspended": false}));
+    wait(&mut sim, SignedDuration::from_secs(15));
+    all_is_well(&mut sim);
+}
+
+#[test]
 fn refused_revocation_is_reported_beside_remaining_access() {
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);
@@ -217,7 +230,7 @@ fn unsendable_mail_affects_only_its_guest() {
     sim.mailless = vec![bob.clone()];
     sim.play(Changed::Guest(bob), |_, _| Ok(true));
     wait(&mut sim, SignedDuration::from_mins(30));
-    let tries = |sim: &Sim| sim.calls.iter().filter(|call| call.starts_with("ResendInvitation")).count();
+    let tries = |sim: &Sim| sim.calls.iter().filter(|call| call.starts_with("resend_invitation")).count();
     assert_eq!(ready(&sim, Membership, "bob"), ("False".to_owned(), "MailNotSent".to_owned()));
     assert_eq!(ready(&sim, Partner, "acme").0, "True");
     assert_eq!(sim.engine.health().missing(), [] as [String; 0]);

@@ -103,7 +103,7 @@ fn purge_with_any_fault_at_any_call_ends_the_same() {
 #[test]
 fn guest_deleted_before_invite_response_is_known_is_deactivated() {
     let golden = run(0, None, setting_up);
-    for (at, _) in golden.calls.iter().enumerate().filter(|(_, call)| call.starts_with("InviteGuest for ")) {
+    for (at, _) in golden.calls.iter().enumerate().filter(|(_, call)| call.starts_with("invite_guest for ")) {
         let name = golden.calls[at].rsplit('/').next().unwrap().to_owned();
         let mut sim = Sim::new(0);
         sim.trouble = Some((at, Trouble::AnswerLost));
@@ -127,7 +127,7 @@ fn partner_deleted_before_first_response_is_deactivated() {
     sim.create(Partner, "acme", spec);
     let written = loop {
         assert!(sim.step(), "the partner is never written");
-        if let Some(at) = sim.calls.iter().position(|call| call.contains("ApplyPartner")) {
+        if let Some(at) = sim.calls.iter().position(|call| call.contains("apply_partner")) {
             break at;
         }
     };

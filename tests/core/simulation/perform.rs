@@ -261,8 +261,7 @@ impl Sim {
     ) -> Result<Result<Applied, Error>, Broken> {
         let takes = operation.access_change() == AccessChange::Revoke;
         assert!(takes || !self.lapsed, "{operation:?} though the term is over");
-        let text = format!("{operation:?}");
-        let name = text.split([' ', '{']).next().unwrap_or_default().to_owned();
+        let name = operation.name().to_owned();
         let trouble = self.trouble(format!("{name} for {}", running.about.key));
         let unavailable = || Err(Error::Unavailable { context: "an error".to_owned() });
         Ok(match trouble {

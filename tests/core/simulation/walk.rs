@@ -113,7 +113,7 @@ pub fn is_at_rest(sim: &mut Sim) {
         sim.settle();
         assert_eq!(sim.calls[calls..], [] as [String; 0], "after {look}");
         assert_eq!(sim.server.version, version, "after {look}");
-        assert_eq!(sim.engine.failing().next(), None, "after {look} a success is still slowed down");
+        assert_eq!(sim.engine.queue().failing().next(), None, "after {look} a success is still slowed down");
     }
 }
 

@@ -138,7 +138,7 @@ impl Credentials {
             )),
             (None, None, None) => refuse(format!(
                 "no password for administrator {:?}: set {ADMIN_PASSWORD_FILE} (a file) or {ADMIN_PASSWORD}; the \
-                 administrator's name comes from {ADMIN}, the realm that he signs in to from {ADMIN_REALM}",
+                 administrator's name comes from {ADMIN}, the realm of the administrator from {ADMIN_REALM}",
                 set(ADMIN).unwrap_or_else(|| "admin".to_owned())
             )),
         }

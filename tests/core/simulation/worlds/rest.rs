@@ -46,7 +46,7 @@ pub fn is_right_at_rest(sim: &Sim) {
             Kind::Partner => {}
         }
     }
-    assert_eq!(sim.engine.failing().next(), None, "at rest a success is still slowed down");
+    assert_eq!(sim.engine.queue().failing().next(), None, "at rest a success is still slowed down");
     if let Some(change) = view.next_change() {
         let next = sim.engine.next_check();
         assert!(
