@@ -1,6 +1,6 @@
 package main
 
-// What runs, with which arguments, and when it counts as ready.
+// The programs, their arguments, and when each counts as ready.
 
 import (
 	"context"
@@ -144,7 +144,7 @@ func (plane *controlPlane) apiserverArgs(etcd string, port int, more []string) [
 		"--service-account-key-file=" + pki("service-accounts.key"),
 		"--service-account-signing-key-file=" + pki("service-accounts.key"),
 		"--disable-admission-plugins=ServiceAccount", // pods are accepted without anybody making tokens for them
-		// Who wrote what: tests look here for writes that should not have been.
+		// The audit log shows the writer of each object: tests look there for unwanted writes.
 		"--audit-policy-file=" + filepath.Join(plane.dir, "audit-policy.yaml"),
 		"--audit-log-path=" + filepath.Join(plane.dir, "audit.log"),
 	}, "--permit-port-sharing")

@@ -206,6 +206,24 @@ fn prune_bound_counts_the_removals_of_all_partners() {
 }
 
 #[test]
+fn guests_of_undeclared_partner_are_never_pruned() {
+    let mut world = pruned_from_two_partners();
+    for (kind, name) in [(Kind::Membership, "brio2"), (Kind::Membership, "brio3"), (Kind::Partner, "brio")] {
+        vanish(&mut world, kind, name);
+    }
+    let mut orphans = |extent| {
+        world.extent = extent;
+        let sweep = planned(&world);
+        assert_eq!(sweep.revocations.len(), sweep.orphans.len(), "{extent:?}");
+        sweep.orphans.into_iter().map(|orphan| orphan.name).collect::<Vec<_>>()
+    };
+    for at_most in [None, Some(8)] {
+        assert_eq!(orphans(PruneScope::DeclaredPartners { at_most }), ["acme0", "acme1"]);
+    }
+    assert_eq!(orphans(PruneScope::Declared), [] as [String; 0]);
+}
+
+#[test]
 fn orphan_is_not_covered_by_reused_name_or_address_elsewhere() {
     let mut world = shared();
     vanish(&mut world, Kind::Membership, "bob");

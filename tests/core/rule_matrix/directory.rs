@@ -427,6 +427,18 @@ fn a_guest_admin_invites_guest_users_only() {
 }
 
 #[test]
+fn guest_admin_of_another_partner_invites_nobody() {
+    let mut world = acme();
+    world.joins(&["carol"]);
+    world.settle();
+    assert_eq!(world.state("carol"), "Active");
+    world.partner("brio", "hostAdmins: [alice@host.example]");
+    world.membership("eve", "partnerRef: {name: brio}\nemail: eve@brio.example\ninvitedBy: carol@acme.example\n");
+    world.settle();
+    assert_eq!((world.state("eve"), world.ready("eve")), ("Pending".into(), "False/InviterNotActive".into()));
+}
+
+#[test]
 fn guest_user_waits_for_the_inviting_guest_admin() {
     let mut world = acme();
     world.membership("user", "partnerRef: {name: acme}\nemail: x@acme.example\ninvitedBy: carol@acme.example\n");
