@@ -206,6 +206,22 @@ fn prune_bound_counts_the_removals_of_all_partners() {
 }
 
 #[test]
+fn guests_pruned_lately_count_towards_the_bound_and_all_guests() {
+    let mut world = crowd(17);
+    world.extent = PruneScope::DeclaredPartners { at_most: None };
+    leave(&mut world, 0..3);
+    world.settle();
+    let sweep = planned(&world);
+    assert_eq!((sweep.pruned, sweep.guests, sweep.too_many_orphans), (3, 17, false));
+    // Four of 17 are fewer than a quarter; five are more.
+    for (name, orphans, too_many) in [("g03", 1, false), ("g04", 2, true)] {
+        vanish(&mut world, Kind::Membership, name);
+        let sweep = planned(&world);
+        assert_eq!((sweep.orphans.len(), sweep.guests, sweep.too_many_orphans), (orphans, 17, too_many));
+    }
+}
+
+#[test]
 fn guests_of_undeclared_partner_are_never_pruned() {
     let mut world = pruned_from_two_partners();
     for (kind, name) in [(Kind::Membership, "brio2"), (Kind::Membership, "brio3"), (Kind::Partner, "brio")] {

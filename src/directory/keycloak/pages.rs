@@ -157,14 +157,17 @@ where
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
+#[allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 mod tests {
     use super::*;
 
+    /// The limit of pages in a test, to detect endless listings.
+    const MOST_PAGES: usize = 1000;
+
     /// Reads all rows while some of them go after each page.
     fn read(mut everybody: Vec<String>, mut going: impl FnMut(usize, &mut Vec<String>)) -> BTreeSet<String> {
-        let (mut seen, mut pages, mut turn) = (BTreeSet::new(), Pages::default(), 0);
-        loop {
+        let (mut seen, mut pages) = (BTreeSet::new(), Pages::default());
+        for turn in 0..MOST_PAGES {
             let page: Vec<String> = everybody.iter().skip(pages.first()).take(PAGE).cloned().collect();
             let step = pages.turn(&page).unwrap();
             seen.extend(page);
@@ -172,20 +175,19 @@ mod tests {
                 return seen;
             }
             going(turn, &mut everybody);
-            turn += 1;
         }
+        panic!("an endless listing");
     }
 
     #[test]
     fn smaller_pages_read_everybody_wherever_they_begin() {
         for late_at in 0..6 {
-            let (everybody, mut pages, mut turn) = (people(500), Pages::default(), 0);
+            let (everybody, mut pages) = (people(500), Pages::default());
             let mut seen = BTreeSet::new();
-            loop {
+            for turn in 0..MOST_PAGES {
                 if turn == late_at || turn == late_at + 2 {
                     assert!(pages.shrink());
                 }
-                turn += 1;
                 let page: Vec<String> = everybody.iter().skip(pages.first()).take(pages.size()).cloned().collect();
                 let step = pages.turn(&page).unwrap();
                 seen.extend(page);
@@ -237,7 +239,7 @@ mod tests {
     /// Reads a listing of which Keycloak drops some rows. The number of users read, or the fault.
     fn read_dropping(everybody: &[String], mut pages: Pages, drops: impl Fn(usize) -> bool) -> Result<usize, Error> {
         let mut seen = BTreeSet::new();
-        loop {
+        for _ in 0..MOST_PAGES {
             let rows = everybody.iter().enumerate().skip(pages.first()).take(pages.size());
             let page: Vec<String> = rows.filter(|(row, _)| !drops(*row)).map(|(_, id)| id.clone()).collect();
             let step = pages.turn(&page)?;
@@ -246,6 +248,7 @@ mod tests {
                 return Ok(seen.len());
             }
         }
+        panic!("an endless listing");
     }
 
     #[test]
