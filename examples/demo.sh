@@ -173,6 +173,7 @@ say "A reset of bob's MFA: the operator withholds bob's access until MFA is on a
 run guestlist directory reset-mfa bob@acme.example
 until_is gm/bob '{.status.state}' Joined
 run kubectl --namespace partners get gm bob
+until_is share/instagram '{.status.withheld[0].name}' bob
 run kubectl --namespace partners get share instagram --output jsonpath='{.status.withheld}{"\n"}'
 run guestlist directory enroll-mfa bob@acme.example --method WebAuthn
 until_is gm/bob '{.status.state}' Active
