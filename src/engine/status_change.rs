@@ -1,5 +1,8 @@
 //! Compares a status with the stored one, and writes the difference as a merge patch. Fields that our types do not know
 //! stay; removed fields are set to null.
+//!
+//! The crate `json-patch` applies merge patches and does not make them. It makes JSON patches, but the API server
+//! answers one whose `test` of the resourceVersion fails with 422, and not with a conflict.
 
 use serde_json::{Map, Value, json};
 

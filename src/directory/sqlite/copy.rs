@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, params};
 
-use super::rows::{methods_text, put_grant, recent_text, stamp};
+use super::rows::{self, put_grant, recent_text, stamp};
 use super::schema::fault;
 use super::{Error, OpenMode, Store, simulated_guest};
 use crate::directory::{
@@ -151,39 +151,13 @@ fn put_partner(tx: &Connection, partner: &PartnerRecord) -> rusqlite::Result<usi
 
 fn put_guest(tx: &Connection, guest: &GuestRecord) -> rusqlite::Result<()> {
     // An identity without an ownership mark is stored among the users.
-    let Some(mark) = &guest.mark else { return Ok(()) };
-    let origin = match mark.origin {
-        Origin::Created => "Made",
-        Origin::Adopted => "Adopted",
-    };
-    let sql = "INSERT INTO guests (id, revision, address, installation, cluster, namespace, name, uid, origin, partner, \
-               partner_name, display_name, role, sent_at, invitation_ends, joined_at, login, mfa_lost_at, deactivated_at, \
-               admitted_at, disabled_by_other, allowed) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)";
-    tx.prepare_cached(sql)?.execute(params![
-        guest.id.0,
-        guest.revision.0,
-        guest.address.as_str(),
-        mark.installation,
-        mark.cluster,
-        mark.namespace,
-        mark.name,
-        mark.uid,
-        origin,
-        guest.partner.0,
-        guest.partner_name,
-        guest.display_name,
-        guest.role.as_str(),
-        guest.invitation.map(|invitation| stamp(invitation.sent_at)),
-        guest.invitation.map(|invitation| stamp(invitation.expires_at)),
-        guest.joined_at.map(stamp),
-        guest.login == Login::Enabled,
-        guest.mfa_lost_at.map(stamp),
-        guest.deactivated_at.map(stamp),
-        stamp(guest.admitted_at),
-        guest.login == Login::DisabledByOther,
-        methods_text(&guest.allowed),
-    ])?;
+    if guest.mark.is_none() {
+        return Ok(());
+    }
+    rows::put_guest(tx, guest)?;
+    if guest.login == Login::DisabledByOther {
+        tx.execute("UPDATE guests SET disabled_by_other = 1 WHERE id = ?1", [&guest.id.0])?;
+    }
     if let MfaRecord::Known(methods) = &guest.mfa {
         for (method, since) in methods {
             let sql = "INSERT INTO mfa (address, method, enrolled_at) VALUES (?1, ?2, ?3)";

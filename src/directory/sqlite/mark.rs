@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::super::apply::{self, PreconditionFailed};
 use super::super::{Error, GuestId, GuestRecord, NewGuest, Origin, Owner, OwnershipMark, Revision, SentMail};
-use super::rows::{self, methods_text, stamp};
+use super::rows::{self, stamp};
 use super::write::{Write, WriteOutcome};
 
 impl Write<'_> {
@@ -52,7 +52,7 @@ impl Write<'_> {
         new: &NewGuest,
         basis: Option<Revision>,
     ) -> Result<WriteOutcome, Error> {
-        let NewGuest { mark, partner, partner_name, address, display_name, role, allowed, expires_at } = new;
+        let NewGuest { mark, partner, address, .. } = new;
         self.ours(mark)?;
         let one = |tail, value| rows::one_guest(self.tx, tail, value).map_err(|error| self.failed(&error));
         let existing = one("WHERE address = ?1", address.as_str())?;
@@ -93,37 +93,7 @@ impl Write<'_> {
         }
         let recent = SentMail::with(&self.recent_mails(address.as_str())?, &mark.namespace, self.at);
         self.mailed(address.as_str(), &recent)?;
-        let origin = match mark.origin {
-            Origin::Created => "Made",
-            Origin::Adopted => "Adopted",
-        };
-        self.sql(
-            "INSERT INTO guests (id, revision, address, installation, cluster, namespace, name, uid, origin, partner, \
-             partner_name, display_name, role, sent_at, invitation_ends, joined_at, login, mfa_lost_at, \
-             deactivated_at, admitted_at, allowed) \
-             VALUES (?1, 0, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, NULL, 1, NULL, NULL, ?13, ?15) \
-             ON CONFLICT (address) DO UPDATE SET installation = ?3, cluster = ?4, namespace = ?5, name = ?6, uid = ?7, \
-             origin = ?8, partner = ?9, partner_name = ?10, display_name = ?11, role = ?12, sent_at = ?13, \
-             invitation_ends = ?14, joined_at = NULL, login = 1, mfa_lost_at = NULL, \
-             deactivated_at = NULL, admitted_at = ?13, allowed = ?15",
-            params![
-                guest.0,
-                address.as_str(),
-                mark.installation,
-                mark.cluster,
-                mark.namespace,
-                mark.name,
-                mark.uid,
-                origin,
-                partner.0,
-                partner_name,
-                display_name,
-                role.as_str(),
-                stamp(self.at),
-                stamp(*expires_at),
-                methods_text(allowed)
-            ],
-        )?;
+        rows::put_guest(self.tx, &new.record(guest, self.at)).map_err(|error| self.failed(&error))?;
         self.done("guest", address.as_str())
     }
 

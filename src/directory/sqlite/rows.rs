@@ -306,6 +306,34 @@ fn columns(record: &GuestRecord) -> [Option<String>; 15] {
     ]
 }
 
+/// Writes a guest's row, without MFA and grants, and replaces one with the same identifier. Another party's decision
+/// about the login stays.
+pub fn put_guest(connection: &Connection, record: &GuestRecord) -> Result<()> {
+    let origin = match record.mark.as_ref().map(|mark| mark.origin) {
+        Some(Origin::Adopted) => "Adopted",
+        Some(Origin::Created) | None => "Made",
+    };
+    let sql = "INSERT INTO guests (id, installation, cluster, namespace, name, uid, partner, partner_name, display_name, \
+               role, sent_at, invitation_ends, mfa_lost_at, deactivated_at, allowed, login, address, revision, origin, \
+               joined_at, admitted_at) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, coalesce(?16, 0), ?17, ?18, ?19, \
+               ?20, ?21) \
+               ON CONFLICT (id) DO UPDATE SET installation = ?2, cluster = ?3, namespace = ?4, name = ?5, uid = ?6, \
+               partner = ?7, partner_name = ?8, display_name = ?9, role = ?10, sent_at = ?11, invitation_ends = ?12, \
+               mfa_lost_at = ?13, deactivated_at = ?14, allowed = ?15, login = coalesce(?16, 0), origin = ?19, \
+               joined_at = ?20, admitted_at = ?21";
+    let others = [
+        Some(record.address.to_string()),
+        Some(record.revision.0.to_string()),
+        Some(origin.to_owned()),
+        record.joined_at.map(stamp),
+        Some(stamp(record.admitted_at)),
+    ];
+    let values = [Some(record.id.0.clone())].into_iter().chain(columns(record)).chain(others);
+    connection.prepare_cached(sql)?.execute(rusqlite::params_from_iter(values))?;
+    Ok(())
+}
+
 /// Updates a guest's row. Equal columns are not written.
 pub fn update_guest(connection: &Connection, before: &GuestRecord, after: &GuestRecord) -> Result<()> {
     let new = columns(after);
