@@ -82,7 +82,7 @@ impl CachedCondition {
         let ConditionText { type_, status, reason, message } = (*self.text).clone();
         let (observed_generation, last_transition_time) =
             (self.observed_generation, self.last_transition_time.to_string());
-        Condition { type_, status, reason, message, observed_generation, last_transition_time }
+        Condition { type_, status, observed_generation, last_transition_time, reason, message }
     }
 }
 

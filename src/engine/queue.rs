@@ -274,8 +274,8 @@ mod tests {
     fn the_earlier_of_two_timers_counts_and_fires_once() {
         let mut queue = Queue::default();
         let soon = now() + SignedDuration::from_secs(1);
-        queue.at(&key("a"), now() + SignedDuration::from_secs(9));
-        queue.at(&key("a"), soon);
+        queue.at(key("a"), now() + SignedDuration::from_secs(9));
+        queue.at(key("a"), soon);
         assert_eq!(queue.next_due(), Some(soon));
         queue.tick(now());
         assert_eq!(queue.pop(), None);
@@ -286,7 +286,7 @@ mod tests {
 
     #[test]
     fn delays_of_many_keys_are_spread_over_a_quarter() {
-        let delay = |number: i32| Queue::default().back_off(&key(&number.to_string()), now());
+        let delay = |number: i32| Queue::default().back_off(key(&number.to_string()), now());
         let delays: BTreeSet<SignedDuration> = (0..100).map(delay).collect();
         assert!(delays.len() > 50, "{delays:?}");
         assert!(
@@ -300,17 +300,17 @@ mod tests {
         let mut queue = Queue::default();
         let mut then = now();
         let mut fail = |queue: &mut Queue| {
-            let delay = queue.back_off(&key("a"), then);
+            let delay = queue.back_off(key("a"), then);
             // A failure before the delay has passed does not increase the delay.
             let early = then + delay / 2;
-            assert_eq!(early + queue.back_off(&key("a"), early), then + delay);
+            assert_eq!(early + queue.back_off(key("a"), early), then + delay);
             then += delay;
             delay
         };
         let delays: Vec<_> = (0..12).map(|_| fail(&mut queue)).collect();
         assert!(delays.windows(2).take(7).all(|pair| pair[0] < pair[1]));
         assert!(delays.iter().all(|delay| *delay <= LONGEST_DELAY * 2));
-        queue.rest(&key("a"));
+        queue.rest(key("a"));
         assert_eq!(fail(&mut queue), delays[0]);
     }
 }

@@ -141,7 +141,7 @@ impl ApplySession {
         let guests = guest_access(&objects, &directory, frame);
         let left_alone = unmanaged_guests(frame.inputs(&objects, &directory));
         let later = later(&mut objects, &mut directory, frame);
-        Ok(Rest { problems, failed, closer, left_alone, later, guests })
+        Ok(Rest { problems, failed, left_alone, closer, later, guests })
     }
 }
 

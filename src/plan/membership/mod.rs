@@ -159,7 +159,7 @@ pub fn end(record: &GuestRecord) -> Vec<Step> {
     }
     match record.mark.as_ref().map(|mark| mark.origin) {
         Some(Origin::Created) => {
-            push(Operation::Guest { id: guest, change: GuestChange::Deactivate }, "the membership is being deleted")
+            push(Operation::Guest { id: guest, change: GuestChange::Deactivate }, "the membership is being deleted");
         }
         Some(Origin::Adopted) => {
             push(

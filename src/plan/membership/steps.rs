@@ -162,7 +162,7 @@ fn left(record: &GuestRecord, steps: &[Step]) -> Vec<Grant> {
     for step in steps {
         match &step.operation {
             Operation::Guest { change: GuestChange::Revoke { accounts }, .. } => {
-                left.retain(|held| !accounts.contains(&held.account))
+                left.retain(|held| !accounts.contains(&held.account));
             }
             Operation::Guest { change: GuestChange::Reduce { grants }, .. } => {
                 left.retain(|held| grants.iter().all(|less| less.account != held.account));

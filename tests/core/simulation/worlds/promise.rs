@@ -218,7 +218,7 @@ fn partner(expected: &mut Snapshot, after: &Snapshot, operation: &Operation, at:
             record.suspended = false;
         }
         Operation::Partner { id: partner, change: PartnerChange::Purge { .. } } => {
-            expected.partners.retain(|it| it.id != *partner)
+            expected.partners.retain(|it| it.id != *partner);
         }
         _ => {}
     }
