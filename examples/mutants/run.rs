@@ -31,9 +31,9 @@ const ROUNDS: [&[&str]; 3] = [
     ],
 ];
 
-/// Tests of `core` that no mutant needs: those that test other tests by planted bugs, and one that needs kubectl's reader, which
-/// is built with the control plane.
-const NEVER: [&str; 3] = ["::planted::", "::mutants::", "check::differential"];
+/// Tests of `core` that no mutant needs: those that test other tests by planted bugs, those of the imports, and one that needs
+/// kubectl's reader, which is built with the control plane.
+const NEVER: [&str; 5] = ["::planted::", "::mutants::", "boundaries::", "cycles::", "check::differential"];
 
 /// Tests of `local` that reach the mutated code: the others start processes, for minutes.
 const LOCAL: [&str; 3] = ["directory_contract", "directory_cli", "imports"];
