@@ -11,7 +11,7 @@ func childAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgi
 
 const portsCanBeShared = false
 
-// reservePort finds a free port; outside Linux somebody else might take it before the child does.
+// reservePort finds a free port; outside Linux another process may take it before the child does.
 func reservePort() (int, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

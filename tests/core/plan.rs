@@ -113,7 +113,7 @@ fn narrowed_methods_revoke_access_and_make_no_guest_overdue() {
     world.resets_mfa("bob");
     world.settle();
     world.later(168 * 60);
-    assert_eq!(world.state("bob"), "Suspended", "without any his time runs, from the reset");
+    assert_eq!(world.state("bob"), "Suspended", "without a factor the deadline runs from the reset");
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn propagated_grants_follow_demotion_and_return_of_propagator() {
     assert_eq!(world.access().len(), 2);
     world.share("instagram", "guestUsers: [{name: bob, propagatedBy: carol}]");
     world.settle();
-    assert_eq!(world.access(), ["carol: instagram as Collaborator"], "she is no Manager any more");
+    assert_eq!(world.access(), ["carol: instagram as Collaborator"], "Carol is no longer Manager");
     world.delete(Kind::Membership, "carol");
     world.share("instagram", MANAGER);
     world.settle();
@@ -376,7 +376,7 @@ fn recreated_membership_of_same_address_starts_at_invited() {
     assert_eq!((world.state("bob"), world.access().len()), ("Invited".into(), 1));
     world.play(|store, now| store.accept(&email("bob@acme.example"), now));
     world.settle();
-    assert_eq!((world.state("bob"), world.access().len()), ("Active".into(), 2), "his MFA is still on");
+    assert_eq!((world.state("bob"), world.access().len()), ("Active".into(), 2), "the MFA is still on");
 }
 
 #[test]

@@ -125,7 +125,7 @@ fn orphans_of_vanished_partner_are_named_and_lose_only_access() {
     world.settle();
     let bob = world.record("bob").unwrap();
     assert!(bob.grants.is_empty() && bob.login.is_enabled() && bob.joined_at.is_some());
-    assert_eq!(world.record("erin").unwrap().invitation, None, "nobody joins whom nobody declares");
+    assert_eq!(world.record("erin").unwrap().invitation, None, "an undeclared guest has no invitation");
     world.later(60 * 24 * 30);
     assert_eq!(destroyed(&world), 0, "an orphan is never purged");
     assert_eq!(planned(&world).orphans.len(), 2);
@@ -327,7 +327,7 @@ fn object_restored_and_deleted_unseen_is_removed() {
     world.settle();
     assert_eq!(world.access(), ["carol: instagram as Manager"]);
     let bob = world.directory_cache.guest(&email("bob@acme.example")).unwrap();
-    assert!(bob.deactivated_at.is_some() && !bob.login.is_enabled(), "not an orphan: somebody deleted him");
+    assert!(bob.deactivated_at.is_some() && !bob.login.is_enabled(), "not an orphan: the membership was deleted");
     assert!(!world.objects.contains_key(&ObjectRef::new(Kind::Membership, SPACE, "bob")));
 
     let mut world = shared();
@@ -473,7 +473,7 @@ fn guest_returning_before_purge_is_reactivated_and_later_is_new() {
     assert_ne!(world.record("bob").unwrap().id, id);
     world.play(|store, now| store.accept(&email("bob@acme.example"), now));
     world.settle();
-    assert_eq!(world.state("bob"), "Joined", "his MFA went with his record");
+    assert_eq!(world.state("bob"), "Joined", "the MFA went with the record");
 }
 
 #[test]

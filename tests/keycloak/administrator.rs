@@ -35,7 +35,7 @@ fn realm_administrator_sets_up_realm_and_missing_role_is_named() {
     let said = stage.run(&["setup"], &at_home);
     let lacks = "it takes the role realm-admin of the client realm-management in realm \"own-administrator\"";
     assert!(!said.ok && said.error.contains(lacks), "{}", said.error);
-    assert_eq!(stage.state(), before, "somebody who may not changed something");
+    assert_eq!(stage.state(), before, "an unauthorized caller changed something");
 
     manages(&stage, root, "realm-admin");
     let first = stage.run(&["setup", "--secret-file", "secret"], &at_home);

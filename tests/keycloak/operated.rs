@@ -116,7 +116,7 @@ fn edited_organization_is_restored_and_foreign_one_unchanged() {
     };
     let mut changed = ours();
     let right = changed.clone();
-    changed["name"] = json!("Somebody else");
+    changed["name"] = json!("Other Name");
     changed["enabled"] = json!(false);
     changed["attributes"]["guestlist.host-admins"] = json!(["mallory@host.example"]);
     admin(&stage, "PUT", &format!("/organizations/{}", changed["id"].as_str().unwrap()), Some(changed));

@@ -53,7 +53,7 @@ fn suspended_organization_is_disabled_last_and_enabled_first() {
         );
 
         let writes = apply(scene, true).await;
-        let last = writes.iter().rposition(|kind| kind == "users").expect("somebody lost something");
+        let last = writes.iter().rposition(|kind| kind == "users").expect("a guest lost access");
         assert_eq!(writes[last + 1..], ["organizations"], "{writes:?}");
         assert_eq!((holds().await, organization(scene).await["enabled"].clone()), (Value::Null, json!(false)));
         assert_eq!(apply(scene, true).await, [] as [String; 0], "it is at rest");

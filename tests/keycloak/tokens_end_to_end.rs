@@ -116,10 +116,10 @@ fn has_her_mfa_reset(house: &House, carol: &mut Person<'_>) {
     partners.guest("carol", CAROL, "Joined", &[]);
     house.now(carol.is_out(&tokens, "reset"));
     house.is_kept_out(carol, "reset");
-    house.now(carol.signs_in()).expect_err("she has to enrol first");
+    house.now(carol.signs_in()).expect_err("sthe guest has to enrol first");
     assert!(carol.browser.asks("totpSecret"), "{}", carol.browser.words());
     house.now(carol.enrols());
-    let tokens = house.now(carol.is_in()).expect("she is in with the new one");
+    let tokens = house.now(carol.is_in()).expect("sthe guest signs in with the new factor");
     partners.guest("carol", CAROL, "Active", LEFT);
     holds(&house.now(house.realm.application.refresh(&tokens)).unwrap(), &["instagram:collaborator"]);
 }
@@ -187,13 +187,13 @@ fn deleted_factor_keeps_session_until_seen_and_blocks_new_ones() {
         let factor = house.realm.credential(BOB, "otp").await.unwrap();
         let id = house.realm.user(BOB).await["id"].as_str().unwrap().to_owned();
         house.realm.admin("DELETE", &format!("/users/{id}/credentials/{factor}"), None).await;
-        house.realm.application.refresh(&tokens).await.expect("this is the window: his session goes on")
+        house.realm.application.refresh(&tokens).await.expect("the session goes on until then")
     });
     holds(&tokens, &["instagram:collaborator"]);
     // The flows of setup admit no guest without a factor, even while no operator runs.
     let signed_in = std::mem::replace(&mut bob.browser, crate::support::browser::Browser::new());
     house.is_kept_out(&mut bob, "before the look");
-    house.now(bob.signs_in()).expect_err("he has to enrol first");
+    house.now(bob.signs_in()).expect_err("the guest has to enrol first");
     assert!(bob.browser.asks("totpSecret"), "{}", bob.browser.words());
 
     bob.browser = signed_in;
@@ -202,12 +202,12 @@ fn deleted_factor_keeps_session_until_seen_and_blocks_new_ones() {
     house.now(bob.is_out(&tokens, "after the look"));
     house.is_kept_out(&mut bob, "after the look");
     // The guest returns with a new factor: signed in at once, with the access that was granted again.
-    house.now(bob.signs_in()).expect_err("he has to enrol first");
+    house.now(bob.signs_in()).expect_err("the guest has to enrol first");
     house.now(bob.enrols());
-    let tokens = house.now(bob.is_in()).expect("he is in");
+    let tokens = house.now(bob.is_in()).expect("the guest is signed in");
     assert_eq!(accounts(&tokens), None, "nothing was given to who had no factor");
     partners.guest("bob", BOB, "Active", LEFT);
-    eventually("what he has shows in the next token", || {
+    eventually("the next token has the grants", || {
         let told = accounts(&house.now(house.realm.application.refresh(&tokens)).unwrap()).unwrap_or_default();
         if told == ["instagram:collaborator"] { Ok(()) } else { Err(format!("{told:?}")) }
     });

@@ -47,7 +47,7 @@ fn uninstall_in_documented_order_never_adds_access() {
     none("the client scope is gone");
     stage.admin("DELETE", "/roles/guestlist-claims", None);
     none("the role that the client scope asked for is gone");
-    assert_eq!(holds(&stage, GUARDED, None), None, "he shows his factor as before");
+    assert_eq!(holds(&stage, GUARDED, None), None, "sign-in requires the factor as before");
     let flows = json!({"browserFlow": "browser", "directGrantFlow": "direct grant", "resetCredentialsFlow": "reset credentials"});
     stage.admin("PUT", "", Some(flows));
     none("the flows are as before");
@@ -68,7 +68,7 @@ fn uninstall_in_documented_order_never_adds_access() {
     profile["attributes"].as_array_mut().unwrap().retain(|one| !ours(one));
     stage.admin("PUT", "/users/profile", Some(profile));
     none("all is gone");
-    assert_eq!(holds(&stage, BARE, None), Some(Value::Null), "he is a user like any other");
+    assert_eq!(holds(&stage, BARE, None), Some(Value::Null), "the user has no requirement");
 
     let portal = stage.client("portal");
     stage.admin("DELETE", &format!("/clients/{portal}"), None);

@@ -112,7 +112,7 @@ fn lawful(connection: &Connection) {
     let live = "SELECT 1 FROM guests JOIN partners ON partners.id = guests.partner WHERE";
     none(
         &format!("{live} guests.deactivated_at IS NULL AND partners.deactivated_at IS NOT NULL"),
-        "a guest is live without his partner",
+        "a guest is live without the partner",
     );
     none("SELECT 1 FROM guests WHERE revision > (SELECT max(seq) FROM changes)", "a change left no line");
 }

@@ -276,7 +276,7 @@ impl Keycloak {
     pub fn own(&self, name: &str) -> Own<'_> {
         let own = Own { _turn: Turn::wait(), realm: Realm { server: self, name: name.to_owned() } };
         let others = self.realms();
-        assert!(others.len() < AT_ONCE, "somebody has a realm without a turn, or left one: {others:?}");
+        assert!(others.len() < AT_ONCE, "a realm is used without a turn, or was left behind: {others:?}");
         own
     }
 

@@ -131,5 +131,5 @@ async fn pass(State(inner): State<Arc<Inner>>, request: Request) -> Response {
 
 /// The page of an intermediate proxy.
 fn page(status: u16) -> Response {
-    (StatusCode::from_u16(status).unwrap(), Html("<html><body>somebody in between</body></html>")).into_response()
+    (StatusCode::from_u16(status).unwrap(), Html("<html><body>a proxy</body></html>")).into_response()
 }

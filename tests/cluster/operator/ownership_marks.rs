@@ -33,7 +33,7 @@ fn orphan_is_counted_named_and_without_access_until_restored() {
         "1" => Ok(()),
         other => Err(other.to_owned()),
     });
-    assert_eq!(stage.operator.guest(BOB).unwrap()["state"], "Active", "his record is as it was");
+    assert_eq!(stage.operator.guest(BOB).unwrap()["state"], "Active", "the record is as it was");
     stage.rests(3);
     stage.apply(WORLD);
     stage.partners().guest("bob", BOB, "Active", &["instagram:Collaborator"]);

@@ -58,7 +58,7 @@ fn recreated_objects_reclaim_guests_of_their_names_as_active() {
     partners.guest("bob", BOB, "Active", &["instagram:Collaborator"]);
     let bob = partners.get("gm/bob");
     assert_ne!(bob["metadata"]["uid"], uid);
-    assert_eq!(bob["status"]["joinedAt"], joined, "he is the one who joined then");
+    assert_eq!(bob["status"]["joinedAt"], joined, "the record of the first joining is kept");
     assert_eq!(deactivated(&stage.operator), Vec::<String>::new());
     stage.rests(3);
     // The ownership marks were inherited: a deletion revokes the access.

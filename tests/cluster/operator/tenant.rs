@@ -190,7 +190,7 @@ fn unlisted_tenant_accesses_nothing_and_learns_nothing() {
     }
     let everybody = [("lp", 3), ("gm", 6), ("share", 4)];
     for (kind, count) in everybody {
-        eventually("each of his objects has its answer", || {
+        eventually("each object of the tenant has its answer", || {
             let path = "jsonpath={range .items[*]}{.status.conditions[?(@.type==\"Ready\")].status} {end}";
             let seen = stage.at("strangers").kubectl(&["get", kind, "-o", path]).ok();
             if seen.split_whitespace().eq(["False"].repeat(count)) { Ok(()) } else { Err(format!("{kind}: {seen}")) }
@@ -208,7 +208,7 @@ fn unlisted_tenant_accesses_nothing_and_learns_nothing() {
         stage.at("strangers").becomes(object, "/status/lastHandledReconcileAt", "1");
     }
     stage.rests(2);
-    assert_eq!(stage.operator.show(), before, "nothing of his is in the directory, and nothing there has changed");
+    assert_eq!(stage.operator.show(), before, "the directory has nothing of the tenant, and is unchanged");
     assert_eq!(victims(), seen, "nor have the others' objects");
     let words = told(&stage, &mallory, "strangers");
     for secret in ["Grevy", "instagram as", "namespace partners", "partners/", "invited by", "alice@host.example owns"]

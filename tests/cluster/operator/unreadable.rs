@@ -65,7 +65,7 @@ spec: {partnerRef: {name: acme}, email: dave@acme.example, role: GuestAdmin, inv
         ["What does not fit", "string \"perhaps\"", "boolean"].iter().all(|part| message.contains(part)),
         "{message}"
     );
-    assert_eq!(stage.operator.access(BOB), ["instagram:Collaborator"], "what he had is kept");
+    assert_eq!(stage.operator.access(BOB), ["instagram:Collaborator"], "the access is kept");
     assert_eq!(stage.operator.access(DAVE), ["instagram:Manager"]);
     carol_is_not_delayed(stage.partners());
 

@@ -140,6 +140,6 @@ fn invalid_object_can_be_suspended_annotated_and_deleted() {
             let left = world.objects.keys().filter(|key| key.kind == deleted).count();
             assert_eq!(left, 0, "{pair:?}: {deleted:?}");
         }
-        assert!(world.directory_cache.guests().all(|guest| !guest.is_live()), "{pair:?} leaves somebody behind");
+        assert!(world.directory_cache.guests().all(|guest| !guest.is_live()), "{pair:?} leaves a live guest");
     }
 }

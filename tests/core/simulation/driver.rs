@@ -375,7 +375,7 @@ impl Sim {
                 let corrects = corrects || self.is_former || self.former.is_some();
                 assert!(
                     corrects || !events.contains(&Event::CORRECTED),
-                    "{}: our own work was taken for somebody else's",
+                    "{}: the engine's own work was taken for drift",
                     about.key
                 );
             }

@@ -115,7 +115,7 @@ fn guest_deleted_before_invite_response_is_known_is_deactivated() {
         sim.settle();
         let address = email(&format!("{name}@acme.example"));
         let left = sim.everything().guests.into_iter().find(|guest| guest.address == address && guest.is_live());
-        assert_eq!(left, None, "{name} has no membership any more");
+        assert_eq!(left, None, "{name} has no membership");
         walk::is_at_rest(&mut sim);
     }
 }

@@ -140,7 +140,7 @@ fn unprocessable_membership_loses_grants_of_deleted_share() {
         walk::begin(&mut sim);
         sim.edit(Membership, "bob", json!({"suspended": "yes"}));
         sim.settle();
-        assert_eq!(has(&sim, "bob"), ["instagram", "newsletter"], "seed {seed}: he does not read");
+        assert_eq!(has(&sim, "bob"), ["instagram", "newsletter"], "seed {seed}: the engine does not read");
         let newsletter = sim.server.object(&key(Share, "newsletter")).unwrap()["spec"].clone();
         let instagram = sim.server.object(&key(Share, "instagram")).unwrap()["spec"].clone();
         for share in ["instagram", "newsletter"] {
@@ -158,7 +158,7 @@ fn unprocessable_membership_loses_grants_of_deleted_share() {
         sim.create(Share, "instagram", instagram);
         sim.restart();
         sim.settle();
-        assert_eq!(has(&sim, "bob"), [] as [&str; 0], "seed {seed}: he is excluded, and nothing is given to him anew");
+        assert_eq!(has(&sim, "bob"), [] as [&str; 0], "seed {seed}: the guest is excluded and gets no new grant");
         assert_eq!(has(&sim, "carol"), ["instagram", "newsletter"]);
     }
 }

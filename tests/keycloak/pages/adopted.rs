@@ -56,7 +56,7 @@ fn adopted_user_joins_with_own_password_and_outlives_partner() {
         stage.done(&adopt(BOB)).await;
         assert_eq!(stage.mail.count(BOB), 1);
         let mut bob = stage.person(BOB);
-        assert_eq!(bob.record().await.joined_at, None, "he was asked, and has not answered");
+        assert_eq!(bob.record().await.joined_at, None, "the guest has not accepted yet");
         bob.accepts().await;
         let record = bob.record().await;
         assert!(record.joined_at.is_some() && record.invitation.is_none(), "{record:?}");
@@ -66,7 +66,7 @@ fn adopted_user_joins_with_own_password_and_outlives_partner() {
         stage
             .admin("PUT", &format!("/users/{id}"), Some(serde_json::json!({"requiredActions": ["CONFIGURE_TOTP"]})))
             .await;
-        bob.signs_in().await.expect_err("he has to enrol first");
+        bob.signs_in().await.expect_err("the guest has to enrol first");
         bob.enrols().await;
         stage.done(&give("bob", vec![grant("instagram", ShareRole::Collaborator)])).await;
         let tokens = bob.signs_in().await.unwrap();
@@ -81,14 +81,14 @@ fn adopted_user_joins_with_own_password_and_outlives_partner() {
         }
 
         stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::RemoveAdopted }).await;
-        assert!(!stage.application.knows(&tokens).await, "what he was signed in with held an account");
+        assert!(!stage.application.knows(&tokens).await, "the earlier tokens held an account");
         assert!(stage.has_no_record(BOB).await);
         remove_partner(stage).await;
         assert_eq!(stage.organization().await, None, "the organization is gone");
         let after = stage.user(BOB).await;
         assert_eq!(own(&after), own(&before));
-        assert_eq!(after["attributes"], Value::Null, "nothing of ours is left on him");
-        assert_eq!(accounts(&bob.signs_in().await.expect("he is who he was")), None);
+        assert_eq!(after["attributes"], Value::Null, "guestlist left no attribute");
+        assert_eq!(accounts(&bob.signs_in().await.expect("the user is as before")), None);
     });
 }
 
@@ -100,7 +100,7 @@ fn a_stranger_in_the_organization_is_left_alone_and_keeps_it() {
         let members = format!("/organizations/{organization}/members");
         stage.admin("POST", &members, Some(stranger["id"].clone())).await;
         let bob = stage.active(BOB).await;
-        assert!(stage.has_no_record("erin@host.example").await, "a member whom we did not bring is no guest");
+        assert!(stage.has_no_record("erin@host.example").await, "a member without an ownership mark is no guest");
         let listed = stage.directory.guests(None).await.unwrap().items;
         assert_eq!(listed.iter().map(|guest| guest.address.as_str()).collect::<Vec<_>>(), [BOB]);
 
@@ -111,7 +111,7 @@ fn a_stranger_in_the_organization_is_left_alone_and_keeps_it() {
         let since = stage.directory.partner(&acme()).await.unwrap().unwrap().deactivated_at.unwrap();
         stage.done(&Operation::Partner { id: acme(), change: PartnerChange::Purge { since } }).await;
 
-        assert_eq!(stage.user(BOB).await, Value::Null, "whom we made is gone");
+        assert_eq!(stage.user(BOB).await, Value::Null, "the created user is gone");
         assert_eq!(stage.user("erin@host.example").await, stranger, "she is as she was");
         let members = stage.admin("GET", &members, None).await;
         assert_eq!(members[0]["id"], stranger["id"], "and where she was");

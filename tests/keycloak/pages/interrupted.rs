@@ -110,7 +110,7 @@ async fn broken_off_anywhere<'a>(
         if ending.leaves {
             let organization = stage.organization().await.unwrap();
             let path = format!("/organizations/{organization}/members/{}", user["id"].as_str().unwrap());
-            assert_eq!(stage.realm.admin("GET", &path, None).await.0, 404, "{what}: he is still a member");
+            assert_eq!(stage.realm.admin("GET", &path, None).await.0, 404, "{what}: the guest is still a member");
             let open = stage.admin("GET", &format!("/organizations/{organization}/invitations"), None).await;
             assert_eq!(open, serde_json::json!([]), "{what}");
             let link = person.link();

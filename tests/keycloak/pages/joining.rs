@@ -24,7 +24,7 @@ fn joined_and_enrolled_guest_holds_grants_and_nothing_before() {
         assert_eq!(stage.mail.count(BOB), 1);
         assert!(stage.mail.newest(BOB).contains("Acme Agency"), "the mail names the partner");
         let record = bob.record().await;
-        let invitation = record.invitation.expect("he is invited");
+        let invitation = record.invitation.expect("the guest is invited");
         assert!(began <= invitation.sent_at && invitation.sent_at <= Timestamp::now());
         assert_eq!(
             (record.joined_at, record.mfa, record.login),
@@ -37,13 +37,13 @@ fn joined_and_enrolled_guest_holds_grants_and_nothing_before() {
         assert!(record.joined_at.is_none() && record.invitation.is_some(), "{record:?}");
 
         bob.browser.follow("proceed").await;
-        assert_eq!(bob.record().await.joined_at, None, "without a password he has not joined");
+        assert_eq!(bob.record().await.joined_at, None, "without a password the guest has not joined");
         bob.signs_in_directly().await.expect_err("without a password nobody signs in");
 
         let before_password = Timestamp::now();
         bob.chooses_a_password().await;
         let record = bob.record().await;
-        let joined_at = record.joined_at.expect("he has joined");
+        let joined_at = record.joined_at.expect("the guest has joined");
         assert!(since(before_password) <= joined_at && joined_at <= Timestamp::now());
         assert_eq!((record.invitation, record.mfa), (None, MfaRecord::Known(SmallMap::default())));
         let refused = bob.signs_in_directly().await.expect_err("without MFA nobody signs in");
@@ -55,7 +55,7 @@ fn joined_and_enrolled_guest_holds_grants_and_nothing_before() {
         bob.enrols().await;
         let record = bob.record().await;
         let MfaRecord::Known(methods) = &record.mfa else { panic!("{record:?}") };
-        let enrolled_at = *methods.get(&MfaMethod::TOTP).expect("he has a one-time password");
+        let enrolled_at = *methods.get(&MfaMethod::TOTP).expect("the guest has a one-time password");
         assert!(since(before_enrolment) <= enrolled_at && enrolled_at <= Timestamp::now());
         assert_eq!((record.joined_at, methods.len()), (Some(joined_at), 1));
 

@@ -17,7 +17,7 @@ async fn guesses(stage: &Stage) {
             return;
         }
     }
-    panic!("he is not locked out");
+    panic!("the guest is not locked out");
 }
 
 /// A disabled user stays disabled, and the error names the fix.
@@ -52,7 +52,7 @@ fn permanently_locked_out_guest_stays_so_until_enabled_by_hand() {
         stage.admin("PUT", &format!("/users/{id}"), Some(json!({"enabled": true}))).await;
         assert!(bob.record().await.login.is_enabled());
         stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::EnableLogin }).await;
-        bob.signs_in().await.expect("he is in");
+        bob.signs_in().await.expect("the guest is signed in");
 
         // A new invitation after a removal does not enable it, either.
         guesses(stage).await;

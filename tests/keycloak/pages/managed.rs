@@ -74,7 +74,7 @@ fn user_registered_by_foreign_invitation_outlives_partner() {
         let since = stage.directory.partner(&acme()).await.unwrap().unwrap().deactivated_at.unwrap();
         stage.done(&Operation::Partner { id: acme(), change: PartnerChange::Purge { since } }).await;
         assert_eq!(stage.directory.partner(&acme()).await.unwrap(), None, "the organization is nobody's");
-        assert_eq!(stage.user(BOB).await, Value::Null, "whom guestlist made is gone");
+        assert_eq!(stage.user(BOB).await, Value::Null, "the created user is gone");
         assert_eq!(membership(stage, &organization, ERIN).await, "MANAGED");
         stage.application.direct(ERIN, PASSWORD, None).await.expect("she is who she was");
     });

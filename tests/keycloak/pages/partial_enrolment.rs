@@ -67,7 +67,7 @@ fn guest_stopped_before_password_continues_by_the_next_mail() {
         bob.opens(&bob.link()).await;
         assert_eq!(bob.browser.status, 400, "{}", bob.browser.words());
         let record = bob.record().await;
-        assert_eq!(record.joined_at, None, "he has not joined");
+        assert_eq!(record.joined_at, None, "the guest has not joined");
         assert!(record.invitation.is_some(), "nobody is mailed again for being at the page");
 
         stage.done(&invite_again()).await;
@@ -77,7 +77,7 @@ fn guest_stopped_before_password_continues_by_the_next_mail() {
         bob.chooses_a_password().await;
         bob.enrols().await;
         assert!(bob.record().await.joined_at.is_some());
-        bob.signs_in().await.expect("he is in");
+        bob.signs_in().await.expect("the guest is signed in");
     });
 }
 
@@ -108,9 +108,9 @@ fn guest_stopped_after_password_continues_at_sign_in() {
         // The guest closes the page. No mail is needed.
         let again = stage.run(&invite_again()).await;
         assert!(matches!(again, Err(Error::Changed { .. })), "{again:?}");
-        bob.signs_in().await.expect_err("he has to enrol first");
+        bob.signs_in().await.expect_err("the guest has to enrol first");
         bob.enrols().await;
-        bob.is_in().await.expect("he is in");
+        bob.is_in().await.expect("the guest is signed in");
     });
 }
 
@@ -123,7 +123,7 @@ fn guest_stopped_after_code_first_continues_with_the_same_code() {
         bob.enrols().await;
         assert!(bob.browser.asks("password-new"), "{}", bob.browser.words());
         let record = bob.record().await;
-        assert_eq!(record.joined_at, None, "he has not joined");
+        assert_eq!(record.joined_at, None, "the guest has not joined");
         assert!(record.invitation.is_some(), "nobody is mailed again for being at the page");
 
         stage.done(&invite_again()).await;
@@ -135,6 +135,6 @@ fn guest_stopped_after_code_first_continues_with_the_same_code() {
             matches!(&record.mfa, MfaRecord::Known(methods) if methods.contains_key(&MfaMethod::TOTP)),
             "{record:?}"
         );
-        bob.signs_in().await.expect("he is in with the code he has");
+        bob.signs_in().await.expect("the guest signs in with the code");
     });
 }

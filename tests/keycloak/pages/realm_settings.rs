@@ -49,7 +49,7 @@ fn newly_required_attribute_does_not_prevent_revocation() {
         let refused = stage.run(&withhold).await;
         let Err(Error::Refused { message }) = refused else { panic!("{refused:?}") };
         assert!(message.contains("floor"), "{message}");
-        assert!(!stage.application.knows(&tokens).await, "he stays signed in");
+        assert!(!stage.application.knows(&tokens).await, "the guest stays signed in");
     });
 }
 

@@ -35,7 +35,7 @@ async fn is_refused(stage: &Stage, operation: &Operation) {
 async fn still_held(stage: &Stage) -> Vec<String> {
     let directory = stage.anew(&stage.realm.server.base);
     let listed = directory.guests(None).await.unwrap().items;
-    let bob = listed.into_iter().find(|guest| guest.address == email(BOB)).expect("he is listed");
+    let bob = listed.into_iter().find(|guest| guest.address == email(BOB)).expect("the guest is listed");
     assert_eq!(directory.guest(&email(BOB)).await.unwrap(), Some(bob.clone()), "a page and a look say the same");
     let blocked = |held: &GrantRecord| if held.is_blocked() { ", shut out" } else { "" };
     let one = |held: &GrantRecord| format!("{} of {:?}{}", held.grant.account, held.grant.share, blocked(held));
@@ -61,8 +61,8 @@ fn unwritable_claims_are_blocked_and_regranted_once_writable() {
             change: GuestChange::Revoke { accounts: vec![account.to_owned()] },
         };
         is_refused(stage, &withhold("tiktok")).await;
-        stage.application.refresh(&tokens).await.expect_err("he stays signed in");
-        assert_eq!(accounts(&bob.signs_in().await.expect("he may sign in")), None);
+        stage.application.refresh(&tokens).await.expect_err("the guest stays signed in");
+        assert_eq!(accounts(&bob.signs_in().await.expect("the guest may sign in")), None);
         // The new directory finds all of them still due, and blocked.
         assert_eq!(still_held(stage).await, ["instagram of \"share\", shut out", "tiktok of \"share\", shut out"]);
         let all = Operation::Guest {
@@ -91,14 +91,14 @@ fn steps_without_user_write_succeed_despite_refused_profile() {
             &Operation::Guest { id: guest("bob"), change: GuestChange::ResetMfa { enrolled_before: Timestamp::MAX } },
         )
         .await;
-        assert_eq!(stage.credential(BOB, "otp").await, None, "his factor is gone");
-        stage.application.refresh(&tokens).await.expect_err("he stays signed in");
-        bob.signs_in().await.expect_err("he has to enrol first");
+        assert_eq!(stage.credential(BOB, "otp").await, None, "the factor is gone");
+        stage.application.refresh(&tokens).await.expect_err("the guest stays signed in");
+        bob.signs_in().await.expect_err("the guest has to enrol first");
 
         is_refused(stage, &Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }).await;
         let organization = stage.organization().await.unwrap();
         let members = stage.admin("GET", &format!("/organizations/{organization}/members"), None).await;
-        assert_eq!(members, json!([]), "he is a member no longer");
+        assert_eq!(members, json!([]), "the guest is no longer a member");
     });
 }
 

@@ -76,10 +76,10 @@ fn guest_without_reduced_claims_stays_signed_in() {
         let until = Some(Timestamp::now() + jiff::SignedDuration::from_hours(24));
         let earlier = Grant { until, ..grant("instagram", ShareRole::Manager) };
         stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Reduce { grants: vec![earlier] } }).await;
-        let tokens = stage.application.refresh(&tokens).await.expect("nothing was taken from him today");
+        let tokens = stage.application.refresh(&tokens).await.expect("nothing was revoked today");
         holds(&tokens, &["instagram:manager", "tiktok:manager", "youtube:collaborator"]);
         stage.done(&give("bob", vec![grant("youtube", ShareRole::Manager)])).await;
-        let tokens = stage.application.refresh(&tokens).await.expect("he has more than before");
+        let tokens = stage.application.refresh(&tokens).await.expect("the guest has more access than before");
         holds(&tokens, &["instagram:manager", "tiktok:manager", "youtube:manager"]);
     });
 }
@@ -116,7 +116,7 @@ fn mfa_reset_ends_session_and_requires_enrolment_at_sign_in() {
         let record = bob.record().await;
         assert_eq!(record.mfa, MfaRecord::Known(SmallMap::default()));
         assert!(record.mfa_lost_at.is_some_and(|lost| before <= lost && lost <= Timestamp::now()), "{record:?}");
-        assert!(record.joined_at.is_some(), "a reset does not make him join again");
+        assert!(record.joined_at.is_some(), "after a reset the guest stays joined");
 
         bob.signs_in().await.expect_err("the code of a telephone that was taken away");
         assert!(bob.browser.asks("totpSecret"), "{}", bob.browser.words());
@@ -124,8 +124,8 @@ fn mfa_reset_ends_session_and_requires_enrolment_at_sign_in() {
         let record = bob.record().await;
         let MfaRecord::Known(methods) = &record.mfa else { panic!("{record:?}") };
         assert!(methods.values().all(|at| before <= *at) && methods.len() == 1, "{record:?}");
-        assert_eq!(record.mfa_lost_at, None, "he is back");
-        let tokens = bob.is_in().await.expect("he is in with the new one");
+        assert_eq!(record.mfa_lost_at, None, "the guest is back");
+        let tokens = bob.is_in().await.expect("the guest signs in with the new factor");
         let held: Vec<_> = record.grants.keys().map(String::as_str).collect();
         let told = accounts(&tokens).unwrap_or_default();
         assert!(told.iter().all(|claim| held.iter().any(|name| claim.starts_with(name))), "{told:?} of {held:?}");
@@ -146,20 +146,20 @@ fn self_removed_mfa_is_noticed_and_revocation_forces_enrolment() {
         let url = format!("{}/account/credentials/{otp}", stage.application.realm);
         let request = reqwest::Client::new().delete(url).bearer_auth(&tokens.access);
         let answer = request.header("accept", "application/json").send().await.unwrap();
-        assert_eq!(answer.status(), 204, "Keycloak lets him");
+        assert_eq!(answer.status(), 204, "Keycloak permits it");
 
         let record = bob.record().await;
         assert_eq!(record.mfa, MfaRecord::Known(SmallMap::default()));
         assert!(record.mfa_lost_at.is_some_and(|lost| before <= lost && lost <= Timestamp::now()), "{record:?}");
         // Even before the guest acts, no new sign-in works without a code.
-        bob.signs_in_directly().await.expect_err("he has no code any more");
-        bob.signs_in().await.expect_err("he has to enrol first");
+        bob.signs_in_directly().await.expect_err("the guest has no code");
+        bob.signs_in().await.expect_err("the guest has to enrol first");
         assert!(bob.browser.asks("totpSecret"), "{}", bob.browser.words());
         let accounts_held = record.grants.keys().cloned().collect();
         let withhold = Operation::Guest { id: guest("bob"), change: GuestChange::Revoke { accounts: accounts_held } };
         bob.browser = signed_in;
         ends_the_session(stage, &mut bob, &tokens, &withhold).await;
-        bob.signs_in().await.expect_err("he has to enrol first");
+        bob.signs_in().await.expect_err("the guest has to enrol first");
         assert!(bob.browser.asks("totpSecret"), "{}", bob.browser.words());
         bob.enrols().await;
         assert_eq!(accounts(&bob.is_in().await.unwrap()), None);
@@ -191,11 +191,11 @@ fn deactivated_guest_has_no_session_sign_in_or_link() {
         let door = stage.application.door();
         stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }).await;
         assert!(!stage.application.knows(&tokens).await);
-        stage.application.refresh(&tokens).await.expect_err("he is gone");
+        stage.application.refresh(&tokens).await.expect_err("the guest is gone");
         bob.browser.open(&door).await;
-        assert!(bob.browser.landed.is_none(), "his browser is not signed in any more");
-        bob.signs_in().await.expect_err("he is gone");
-        bob.signs_in_directly().await.expect_err("he is gone");
+        assert!(bob.browser.landed.is_none(), "the browser is no longer signed in");
+        bob.signs_in().await.expect_err("the guest is gone");
+        bob.signs_in_directly().await.expect_err("the guest is gone");
         let user = stage.user(BOB).await;
         assert_eq!((&user["enabled"], &user["attributes"]["guestlist.accounts"]), (&false.into(), &().into()));
         let organization = stage.organization().await.unwrap();
@@ -203,8 +203,8 @@ fn deactivated_guest_has_no_session_sign_in_or_link() {
             .realm
             .admin("GET", &format!("/organizations/{organization}/members/{}", user["id"].as_str().unwrap()), None)
             .await;
-        assert_eq!(status, 404, "he is a member no longer");
-        assert!(bob.record().await.deactivated_at.is_some(), "his mark stays");
+        assert_eq!(status, 404, "the guest is no longer a member");
+        assert!(bob.record().await.deactivated_at.is_some(), "the ownership mark stays");
 
         // The link of a guest who was only invited no longer works.
         let mut carol = stage.invite("carol@acme.example").await;

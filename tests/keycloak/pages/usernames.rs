@@ -171,6 +171,6 @@ fn adopted_user_is_never_given_another_address() {
         assert_eq!((&user["emailVerified"], &user["attributes"]), (&json!(true), &Value::Null));
         let organization = stage.organization().await.unwrap();
         let open = stage.admin("GET", &format!("/organizations/{organization}/invitations"), None).await;
-        assert_eq!(open, json!([]), "the link that was sent to his old address");
+        assert_eq!(open, json!([]), "the link to the old address");
     });
 }

@@ -154,7 +154,7 @@ fn renamed_partner_is_new_and_its_guests_are_invited_again() {
         renamed.replace("name: acme", "name: acme-media").replace("propagatedBy: carol", "propagatedBy: carol-2");
     folder.declare(&[PARTNER, &renamed.replace("{name: instagram", "{name: instagram-2")].concat());
     folder.ok(&["apply", "manifests", "--prune", "--yes"]);
-    assert_eq!(folder.access(), Vec::<String>::new(), "each accepts his invitation first");
+    assert_eq!(folder.access(), Vec::<String>::new(), "each guest accepts the invitation first");
     let partners =
         folder.show()["guests"].as_array().unwrap().iter().map(|it| it["partner"].clone()).collect::<Vec<_>>();
     assert_eq!(partners, ["acme-media", "acme-media"]);

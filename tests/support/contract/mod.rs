@@ -228,7 +228,7 @@ pub fn give(who: &str, grants: Vec<Grant>) -> Operation {
 }
 
 pub fn user(address: &Email) -> UserRecord {
-    UserRecord { email: address.clone(), name: "Somebody".to_owned(), enabled: true, verified: true }
+    UserRecord { email: address.clone(), name: "Example User".to_owned(), enabled: true, verified: true }
 }
 
 impl Subject {

@@ -290,7 +290,7 @@ pub async fn agree(subject: Subject, actions: Vec<Action>) {
             assert!(same || moved, "{action:?} changed a record and not its revision");
             let hinted = told.changed.contains(&guestlist::directory::Changed::Guest(address(n)));
             assert!(same || ours.is_some() || hinted, "{action:?} was not told");
-            assert!(ours.is_none() || !hinted, "{action:?} was told to whom did it");
+            assert!(ours.is_none() || !hinted, "{action:?} was reported to its own cause");
         }
     }
 }
