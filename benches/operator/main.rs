@@ -197,7 +197,7 @@ async fn planning(client: &kube::Client, operator: &Operator) -> f64 {
         unsent: false,
         invitations: &guestlist::plan::NO_INVITATIONS,
         scope: AvailableFacts::ALL,
-        extent: PruneScope::Everything,
+        prune_scope: PruneScope::Everything,
         now: Timestamp::now(),
     };
     let keys: Vec<_> = index.keys(Kind::Membership).collect();

@@ -97,14 +97,14 @@ fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
     }
     let (shown, epoch) = agree(args, &given, directory.as_ref(), &runtime, shown, out)?;
     let text = matches!(args.output, Format::Text);
-    let words = Text::new(check::has_colour(), Subjects::of(&shown.load, &shown.operations));
+    let renderer = Text::new(check::has_colour(), Subjects::of(&shown.load, &shown.operations));
     if text {
         writeln!(out).map_err(|error| error.to_string())?;
     }
     let tell = |operation: &CompletedStep| {
         if text {
             // A closed output does not stop the operations.
-            drop(out.write_all(words.done(operation).as_bytes()).and_then(|()| out.flush()));
+            drop(out.write_all(renderer.done(operation).as_bytes()).and_then(|()| out.flush()));
         }
     };
     let done = runtime.block_on(given.session(shown.load, Arc::clone(&directory), epoch, at_once, tell));
@@ -123,13 +123,13 @@ fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
     }?;
     match args.output {
         Format::Json | Format::Markdown => show(args.output, &done, out)?,
-        Format::Text => drop(writeln!(out, "Done: {}.", done_summary(&words, &done))),
+        Format::Text => drop(writeln!(out, "Done: {}.", done_summary(&renderer, &done))),
     }
     Ok(!done.is_broken())
 }
 
-fn done_summary(words: &Text, done: &Rehearsal) -> String {
-    format!("{}, {}", words.summary(&done.operations, ""), later::count(&done.later))
+fn done_summary(renderer: &Text, done: &Rehearsal) -> String {
+    format!("{}, {}", renderer.summary(&done.operations, ""), later::count(&done.later))
 }
 
 /// Revokes the access that the files end, guest by guest, without a full read of the directory. Returns a report.
@@ -149,8 +149,8 @@ async fn revoke_early(
     if operations.is_empty() {
         return Ok(None);
     }
-    let mut words = Text::new(check::has_colour(), Subjects::of(&early.read(), &operations));
-    let listed: String = operations.iter().map(|done| words.operation(done)).collect();
+    let mut renderer = Text::new(check::has_colour(), Subjects::of(&early.read(), &operations));
+    let listed: String = operations.iter().map(|done| renderer.operation(done)).collect();
     // JSON output is a single object for the whole run.
     let mut write = |text: &str| match args.output {
         Format::Text => drop(out.write_all(text.as_bytes()).and_then(|()| out.flush())),
@@ -162,7 +162,7 @@ async fn revoke_early(
     let mut done = 0;
     let failed = early.execute(Arc::clone(directory), epoch, |operation| {
         done += 1;
-        write(&words.done(operation));
+        write(&renderer.done(operation));
     });
     let failed = failed.await;
     let failed: String = failed.into_iter().map(|why| why + "\n").collect();

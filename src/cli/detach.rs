@@ -147,7 +147,7 @@ async fn orphaned(input: &Manifests, directory: &dyn DirectoryWriter) -> Result<
         unsent: false,
         invitations: &NO_INVITATIONS,
         scope: AvailableFacts::ALL,
-        extent: PruneScope::Everything,
+        prune_scope: PruneScope::Everything,
         now: Timestamp::now(),
     }))
 }

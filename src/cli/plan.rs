@@ -107,7 +107,7 @@ fn differences(args: &PlanArgs) -> Result<(Vec<AccessDifference>, Rehearsal), St
         // The comparison ignores the limit on removals: it compares files, not runs.
         let at_most = Some(args.input.max_removals.unwrap_or(usize::MAX));
         for given in [&mut before, &mut after] {
-            given.extent = PruneScope::DeclaredPartners { at_most };
+            given.prune_scope = PruneScope::DeclaredPartners { at_most };
         }
         let now = jiff::Timestamp::now();
         let old = rehearse_at(&before, directory.as_ref(), held.clone(), now).await?;

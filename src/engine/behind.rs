@@ -17,7 +17,7 @@ impl Engine {
     /// because the author of a file can write any status.
     pub(super) fn compare_statuses(&mut self) {
         let known = self.health.directory && self.health.listed.len() == Kind::ALL.len();
-        if self.compared || !known || self.extent != PruneScope::Everything {
+        if self.compared || !known || self.prune_scope != PruneScope::Everything {
             return;
         }
         self.compared = true;

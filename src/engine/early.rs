@@ -24,10 +24,10 @@ pub(super) struct Unread {
 impl Engine {
     /// Whether all facts for a first plan are known.
     pub(super) fn is_complete(&self) -> bool {
-        self.health.listed.len() == Kind::ALL.len() && self.mirror_is_loaded()
+        self.health.listed.len() == Kind::ALL.len() && self.directory_was_read()
     }
 
-    pub(super) fn mirror_is_loaded(&self) -> bool {
+    pub(super) fn directory_was_read(&self) -> bool {
         self.health.directory || self.health.problems.contains_key("DirectoryUnavailable")
     }
 

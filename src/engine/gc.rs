@@ -108,7 +108,7 @@ impl Engine {
     /// The message for too many orphans, with the fix.
     fn too_many(&self, collection: &GarbageCollection) -> String {
         let (gone, guests) = (collection.orphans.len(), collection.guests);
-        if self.extent == PruneScope::Everything {
+        if self.prune_scope == PruneScope::Everything {
             return format!(
                 "{gone} of {guests} guests in the directory have no membership; their access stays as it is. \
                  Restore the memberships; only if they are gone for good, remove the ownership marks of these guests with \

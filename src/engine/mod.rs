@@ -69,7 +69,7 @@ pub struct Engine {
     health: EngineHealth,
     planner: Planner,
     garbage_collector: GarbageCollector,
-    extent: PruneScope,
+    prune_scope: PruneScope,
     workers: usize,
     seen_versions: BTreeMap<Kind, u64>,
     /// Kinds whose watch has sent a bookmark since the list. A list alone may come from an outdated cache.
@@ -110,7 +110,7 @@ impl Engine {
             health: EngineHealth::default(),
             planner: plan::plan,
             garbage_collector: collect_garbage,
-            extent: PruneScope::Everything,
+            prune_scope: PruneScope::Everything,
             workers,
             seen_versions: BTreeMap::new(),
             bookmarked: BTreeSet::new(),
@@ -149,8 +149,8 @@ impl Engine {
 
     /// Sets how far the declared objects are complete.
     #[must_use]
-    pub fn with_extent(mut self, extent: PruneScope) -> Self {
-        self.extent = extent;
+    pub fn with_prune_scope(mut self, prune_scope: PruneScope) -> Self {
+        self.prune_scope = prune_scope;
         self
     }
 
@@ -339,7 +339,7 @@ impl Engine {
             unsent: false,
             invitations: &self.invitations,
             scope: AvailableFacts::ALL,
-            extent: self.extent,
+            prune_scope: self.prune_scope,
             now,
         }
     }
@@ -505,9 +505,9 @@ impl Engine {
         }
         if failure.is_none()
             && let Some(object_key) = object_key
-            && let Some(told) = self.unreadable_reported.get_mut(object_key)
+            && let Some(report) = self.unreadable_reported.get_mut(object_key)
         {
-            told.written = true;
+            report.written = true;
         }
         match failure {
             None | Some(Failure::Replan) => self.queue.push(key, Priority::Withhold),

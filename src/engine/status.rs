@@ -31,11 +31,11 @@ impl Engine {
         let meta = self.objects.metadata(key)?;
         if self.objects.is_unreadable(key) {
             // The stored status cannot be compared, so it is written once.
-            let told = UnreadableReport { uid: meta.uid.clone(), generation: meta.generation, written: true };
-            if self.unreadable_reported.get(key) == Some(&told) {
+            let report = UnreadableReport { uid: meta.uid.clone(), generation: meta.generation, written: true };
+            if self.unreadable_reported.get(key) == Some(&report) {
                 return None;
             }
-            self.unreadable_reported.insert(key.clone(), UnreadableReport { written: false, ..told });
+            self.unreadable_reported.insert(key.clone(), UnreadableReport { written: false, ..report });
             return Some(Task::Status { object: key.clone(), patch: status_change::whole(meta, status), events });
         }
         match status_change::difference(&self.objects, key, status)? {

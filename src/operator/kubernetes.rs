@@ -32,7 +32,7 @@ pub struct Kubernetes {
     /// The term of the Lease.
     pub term: LeaseTerm,
     /// Publishes Events.
-    pub teller: EventRecorder,
+    pub recorder: EventRecorder,
     /// The operator's metrics.
     pub metrics: Arc<Metrics>,
     /// The live reads in progress: many guests that are admitted at once need the same partner.
@@ -106,7 +106,7 @@ impl ObjectStore for Kubernetes {
     fn publish<'a>(&'a self, telling: EventContext<'a>) -> BoxFuture<'a, ()> {
         async move {
             if !self.term.left().is_zero() {
-                self.teller.publish(&telling).await;
+                self.recorder.publish(&telling).await;
             }
         }
         .boxed()

@@ -85,7 +85,7 @@ impl Candidate {
     /// Waits until this process holds the Lease. Calls `tell` each time the obstacle changes: `Err` with an error of
     /// the API server, or `Ok` with the current leader.
     pub async fn wait(self, mut tell: impl FnMut(Result<&str, &str>)) -> HeldLease {
-        let mut told = None;
+        let mut reported = None;
         let mut seen: Option<(Lease, tokio::time::Instant)> = None;
         loop {
             let outcome = self.attempt(&mut seen).await;
@@ -94,9 +94,9 @@ impl Candidate {
                 Ok(Err(holder)) => Ok(holder),
                 Err(problem) => Err(problem),
             };
-            if told.as_ref() != Some(&outcome) {
+            if reported.as_ref() != Some(&outcome) {
                 tell(outcome.as_deref().map_err(String::as_str));
-                told = Some(outcome);
+                reported = Some(outcome);
             }
             tokio::time::sleep(self.pace().min(LOOK)).await;
         }

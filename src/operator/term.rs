@@ -80,12 +80,12 @@ pub async fn begin(options: &Options, client: Client, term: LeaseTerm, health: &
     let Owner { installation, cluster } = &owner;
     tracing::info!(installation, cluster, epoch = epoch.0, "leader of the directory");
     let (sender, inbox) = mpsc::channel(INBOX);
-    let teller = EventRecorder::new(client.clone(), options.lease.holder.clone());
+    let recorder = EventRecorder::new(client.clone(), options.lease.holder.clone());
     let (metrics, clock) = (health.metrics.clone(), options.clock.clone());
     let objects = Arc::new(Kubernetes {
         client,
         term: term.clone(),
-        teller,
+        recorder,
         metrics: metrics.clone(),
         readings: Readings::default(),
     });

@@ -23,14 +23,14 @@ const POLICY: &str = "{domains: [host.example], tenants: [{namespace: partners, 
 
 /// Objects in memory. Writes to one object panic until the counter reaches zero.
 struct Panicking {
-    desk: InMemoryObjects,
+    inner: InMemoryObjects,
     name: &'static str,
     left: AtomicU32,
 }
 
 impl ObjectStore for Panicking {
     fn get<'a>(&'a self, key: &'a ObjectRef) -> BoxFuture<'a, Result<Object, Failure>> {
-        self.desk.get(key)
+        self.inner.get(key)
     }
 
     fn patch<'a>(
@@ -44,21 +44,21 @@ impl ObjectStore for Panicking {
             &*key.name == self.name && self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left).is_ok();
         async move {
             assert!(!panics, "injected with \"hunter2\"");
-            self.desk.patch(key, part, patch).await
+            self.inner.patch(key, part, patch).await
         }
         .boxed()
     }
 
     fn delete<'a>(&'a self, key: &'a ObjectRef, uid: &'a str) -> BoxFuture<'a, Result<Option<Object>, Failure>> {
-        self.desk.delete(key, uid)
+        self.inner.delete(key, uid)
     }
 
     fn has_members<'a>(&'a self, partner: &'a ObjectRef) -> BoxFuture<'a, Result<bool, Failure>> {
-        self.desk.has_members(partner)
+        self.inner.has_members(partner)
     }
 
     fn publish<'a>(&'a self, telling: EventContext<'a>) -> BoxFuture<'a, ()> {
-        self.desk.publish(telling)
+        self.inner.publish(telling)
     }
 }
 
@@ -96,8 +96,8 @@ async fn panicking_task_is_retried_counted_and_delays_no_other() {
     let owner = Owner { installation: "default".to_owned(), cluster: "test".to_owned() };
     let (directory, held, epoch) = directory(&owner).await;
     let partner = object::<api::LocalPartner>("LocalPartner", "acme", json!({"hostAdmins": ["alice@host.example"]}));
-    let desk = InMemoryObjects::holding([partner, member("bob"), member("carol")], clock.clone());
-    let objects = Arc::new(Panicking { desk, name: "bob", left: AtomicU32::new(3) });
+    let inner = InMemoryObjects::holding([partner, member("bob"), member("carol")], clock.clone());
+    let objects = Arc::new(Panicking { inner, name: "bob", left: AtomicU32::new(3) });
     let health = Health::default();
     let executor = Executor {
         objects: objects.clone(),
@@ -111,14 +111,14 @@ async fn panicking_task_is_retried_counted_and_delays_no_other() {
     sender.send(Input::Loading).await.unwrap();
     sender.send(Input::Loaded(Box::new(held))).await.unwrap();
     for kind in Kind::ALL {
-        let listed = objects.desk.list(kind).into_iter().map(Into::into).collect();
-        sender.send(Input::Listed { kind, objects: listed, frontier: objects.desk.version() }).await.unwrap();
+        let listed = objects.inner.list(kind).into_iter().map(Into::into).collect();
+        sender.send(Input::Listed { kind, objects: listed, frontier: objects.inner.version() }).await.unwrap();
         sender.send(Input::Bookmark { kind, frontier: u64::MAX }).await.unwrap();
     }
     // One worker: a task that occupied it would block all objects.
     let engine = Engine::new(owner, WorkspacePolicy::parse(POLICY).unwrap(), 1);
     let invited = || {
-        let states = objects.desk.statuses(Kind::Membership, |_, status| status["state"] == "Invited");
+        let states = objects.inner.statuses(Kind::Membership, |_, status| status["state"] == "Invited");
         states.iter().filter(|invited| **invited).count()
     };
     let stop = async {

@@ -61,7 +61,7 @@ pub fn plan(inputs: Inputs<'_>) -> GarbageCollection {
     collection.pruned = inputs.observed.guests().filter(|guest| is_pruned(inputs, guest)).count();
     collection.guests = live().count() + collection.pruned;
     let gone = orphans.len() + collection.pruned;
-    let many = match inputs.extent {
+    let many = match inputs.prune_scope {
         PruneScope::DeclaredPartners { at_most: Some(most) } => gone > most,
         PruneScope::Everything | PruneScope::DeclaredPartners { at_most: None } | PruneScope::Declared => {
             gone > FEW_ORPHANS && gone * 100 > collection.guests * FEW_ORPHANS_PERCENT
@@ -94,7 +94,7 @@ fn is_here(inputs: Inputs<'_>, guest: &GuestRecord) -> bool {
 
 /// Whether absence from the files is a request to remove a guest (`apply --prune`).
 fn from_files(inputs: Inputs<'_>) -> bool {
-    matches!(inputs.extent, PruneScope::DeclaredPartners { .. })
+    matches!(inputs.prune_scope, PruneScope::DeclaredPartners { .. })
 }
 
 /// Whether files deactivated the guest lately because no file declares them. A cluster never does; there the guest
@@ -229,7 +229,7 @@ fn is_held(inputs: Inputs<'_>, guest: &GuestRecord, mark: &OwnershipMark) -> boo
 fn left_behind(inputs: Inputs<'_>) -> Vec<(ObjectRef, Vec<Step>)> {
     let left = |partner: &&PartnerRecord| {
         let mark = &partner.mark;
-        inputs.extent == PruneScope::Everything
+        inputs.prune_scope == PruneScope::Everything
             && partner.deactivated_at.is_none()
             && inputs.declared.partner(&mark.namespace, &mark.name).is_none()
             && !inputs.declared.has_partner_uid(&mark.uid)
@@ -296,7 +296,7 @@ fn forgotten_shares(inputs: Inputs<'_>) -> Vec<Step> {
 /// partners of that name must be declared here.
 fn was_here(inputs: Inputs<'_>, share: &ShareRecord) -> bool {
     let mut named = inputs.observed.partners().filter(|partner| partner.mark.name == share.partner_name).peekable();
-    inputs.extent == PruneScope::Everything
+    inputs.prune_scope == PruneScope::Everything
         || (named.peek().is_some() && named.all(|partner| inputs.is_whole(&partner.mark.namespace, &partner.mark.name)))
 }
 

@@ -51,7 +51,7 @@ pub struct Inputs<'a> {
     /// The available facts.
     pub scope: AvailableFacts,
     /// How far the declared objects are complete.
-    pub extent: PruneScope,
+    pub prune_scope: PruneScope,
     /// Now.
     pub now: Timestamp,
 }
@@ -92,7 +92,7 @@ pub enum PruneScope {
 impl Inputs<'_> {
     /// Whether all memberships and shares of a partner are declared here.
     pub fn is_whole(&self, namespace: &str, partner: &str) -> bool {
-        match self.extent {
+        match self.prune_scope {
             PruneScope::Everything => true,
             PruneScope::DeclaredPartners { .. } => self.declared.partner(namespace, partner).is_some(),
             PruneScope::Declared => false,

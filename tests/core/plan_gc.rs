@@ -198,7 +198,7 @@ fn pruned_from_two_partners() -> World {
 fn prune_bound_counts_the_removals_of_all_partners() {
     for (at_most, held) in [(None, true), (Some(3), true), (Some(4), false)] {
         let mut world = pruned_from_two_partners();
-        world.extent = PruneScope::DeclaredPartners { at_most };
+        world.prune_scope = PruneScope::DeclaredPartners { at_most };
         let sweep = planned(&world);
         assert_eq!((sweep.orphans.len(), sweep.guests), (4, 8), "{at_most:?}");
         assert_eq!((sweep.too_many_orphans, sweep.revocations.len()), (held, if held { 0 } else { 4 }), "{at_most:?}");
@@ -208,7 +208,7 @@ fn prune_bound_counts_the_removals_of_all_partners() {
 #[test]
 fn guests_pruned_lately_count_towards_the_bound_and_all_guests() {
     let mut world = crowd(17);
-    world.extent = PruneScope::DeclaredPartners { at_most: None };
+    world.prune_scope = PruneScope::DeclaredPartners { at_most: None };
     leave(&mut world, 0..3);
     world.settle();
     let sweep = planned(&world);
@@ -227,10 +227,10 @@ fn guests_of_undeclared_partner_are_never_pruned() {
     for (kind, name) in [(Kind::Membership, "brio2"), (Kind::Membership, "brio3"), (Kind::Partner, "brio")] {
         vanish(&mut world, kind, name);
     }
-    let mut orphans = |extent| {
-        world.extent = extent;
+    let mut orphans = |prune_scope| {
+        world.prune_scope = prune_scope;
         let sweep = planned(&world);
-        assert_eq!(sweep.revocations.len(), sweep.orphans.len(), "{extent:?}");
+        assert_eq!(sweep.revocations.len(), sweep.orphans.len(), "{prune_scope:?}");
         sweep.orphans.into_iter().map(|orphan| orphan.name).collect::<Vec<_>>()
     };
     for at_most in [None, Some(8)] {

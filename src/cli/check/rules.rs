@@ -70,7 +70,7 @@ pub fn all(
         unsent: false,
         invitations: &NO_INVITATIONS,
         scope: AvailableFacts { directory: false, policy: policy.is_some(), incumbents: true },
-        extent: PruneScope::Declared,
+        prune_scope: PruneScope::Declared,
         now,
     };
     for object in &judged {

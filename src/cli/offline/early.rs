@@ -132,7 +132,7 @@ fn inputs<'a>(
         unsent: false,
         invitations: &NO_INVITATIONS,
         scope: AvailableFacts::SPECS,
-        extent: given.extent,
+        prune_scope: given.prune_scope,
         now,
     }
 }

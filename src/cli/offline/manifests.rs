@@ -73,7 +73,7 @@ pub struct Given {
     /// The owner in the ownership marks.
     pub owner: Owner,
     /// The partners whose undeclared guests may be deactivated.
-    pub extent: PruneScope,
+    pub prune_scope: PruneScope,
 }
 
 impl Manifests {
@@ -87,8 +87,8 @@ impl Manifests {
         let mut warnings: Vec<String> = wide.into_iter().map(|warning| check::POLICY.to_owned() + &warning).collect();
         warnings.extend(objects.iter().flat_map(annotations_without_effect));
         let owner = Owner { installation: workspace.installation().to_owned(), cluster: cluster.identity };
-        let extent = PruneScope::Everything;
-        Ok(Given { objects, places: Places::default(), warnings, workspace, owner, extent })
+        let prune_scope = PruneScope::Everything;
+        Ok(Given { objects, places: Places::default(), warnings, workspace, owner, prune_scope })
     }
 
     /// Reads the files and the policy. The error is a sentence for people.
@@ -98,8 +98,8 @@ impl Manifests {
         let Accepted { objects, places, warnings } = examined.refusal()?;
         let owner = Owner { installation: workspace.installation().to_owned(), cluster: FILES.to_owned() };
         let at_most = self.max_removals;
-        let extent = if self.prune { PruneScope::DeclaredPartners { at_most } } else { PruneScope::Declared };
-        Ok(Given { objects, places, warnings, workspace, owner, extent })
+        let prune_scope = if self.prune { PruneScope::DeclaredPartners { at_most } } else { PruneScope::Declared };
+        Ok(Given { objects, places, warnings, workspace, owner, prune_scope })
     }
 
     /// Reads the files, the policy and the directory; concurrently where the directory is a server. If both fail, the
@@ -235,7 +235,7 @@ pub async fn applied_at(given: &Given, load: Load, now: Timestamp) -> Result<Loa
     let sign_in = load.sign_in.clone();
     let copy = copy(given, &load)?;
     let epoch = copy.lead().await.map_err(|fault| fault.to_string())?;
-    let given = Given { extent: PruneScope::Declared, ..given.clone() };
+    let given = Given { prune_scope: PruneScope::Declared, ..given.clone() };
     given.run(load, copy.clone(), epoch, 1, still(now), |_| ()).await?;
     Ok(Load { sign_in, ..self::load(copy.as_ref()).await? })
 }
@@ -324,7 +324,7 @@ impl Given {
             directory: Arc::clone(&directory),
             epoch,
             clock,
-            extent: self.extent,
+            prune_scope: self.prune_scope,
             workers,
             wait,
         };

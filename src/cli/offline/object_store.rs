@@ -64,10 +64,10 @@ impl InMemoryObjects {
     }
 
     /// Maps the status of each readable object of a kind.
-    pub fn statuses<T>(&self, kind: Kind, mut told: impl FnMut(&ObjectRef, &Value) -> T) -> Vec<T> {
+    pub fn statuses<T>(&self, kind: Kind, mut read: impl FnMut(&ObjectRef, &Value) -> T) -> Vec<T> {
         let held = self.held();
         let of_kind = held.objects.iter().filter(|(key, _)| key.kind == kind);
-        of_kind.map(|(key, object)| told(key, &object["status"])).collect()
+        of_kind.map(|(key, object)| read(key, &object["status"])).collect()
     }
 
     /// The objects that were deleted since the last call, with their UIDs.

@@ -48,7 +48,7 @@ pub struct ApplySession {
     /// The source of the current time.
     pub clock: Clock,
     /// The partners whose undeclared guests may be deactivated.
-    pub extent: PruneScope,
+    pub prune_scope: PruneScope,
     /// Number of objects that are reconciled at once.
     pub workers: usize,
     /// Waits for a duration.
@@ -84,7 +84,7 @@ pub struct Rest {
 impl ApplySession {
     /// Runs until it converges. Reports each operation once it is done. The error names the obstacle.
     pub async fn run(self, mut report: impl FnMut(&CompletedStep)) -> Result<Rest, String> {
-        let Self { owner, workspace, objects, load, directory, epoch, clock, extent, workers, wait } = self;
+        let Self { owner, workspace, objects, load, directory, epoch, clock, prune_scope, workers, wait } = self;
         let executor = Executor {
             objects: objects.clone(),
             directory,
@@ -93,7 +93,7 @@ impl ApplySession {
             clock: clock.clone(),
             metrics: Arc::default(),
         };
-        let mut runner = Runner::new(Engine::new(owner, workspace, workers).with_extent(extent), executor);
+        let mut runner = Runner::new(Engine::new(owner, workspace, workers).with_prune_scope(prune_scope), executor);
         begin(&mut runner, &objects, load);
         let mut failures = Failures::default();
         let mut last_change = clock.now();
@@ -137,7 +137,7 @@ impl ApplySession {
         let (problems, failed) = (problems.collect(), failures.unfinished(&engine));
         let (closer, workspace, owner) = (engine.closer().clone(), engine.workspace().clone(), engine.owner().clone());
         let (mut objects, mut directory) = engine.into_facts();
-        let frame = Frame { workspace: &workspace, owner: &owner, extent, now: clock.now() };
+        let frame = Frame { workspace: &workspace, owner: &owner, prune_scope, now: clock.now() };
         let guests = guest_access(&objects, &directory, frame);
         let left_alone = unmanaged_guests(frame.inputs(&objects, &directory));
         let later = later(&mut objects, &mut directory, frame);

@@ -53,7 +53,7 @@ impl UnmanagedGuest {
 /// All guests that the manifests leave unmanaged: guests of declared partners, guests with the address of a declared
 /// membership, and guests whose membership now has another address.
 pub fn unmanaged_guests(inputs: Inputs<'_>) -> Vec<UnmanagedGuest> {
-    if inputs.extent == PruneScope::Everything {
+    if inputs.prune_scope == PruneScope::Everything {
         return Vec::new();
     }
     inputs.observed.guests().filter(|guest| guest.is_live()).filter_map(|guest| one(inputs, guest)).collect()
@@ -65,7 +65,7 @@ fn one(inputs: Inputs<'_>, guest: &GuestRecord) -> Option<UnmanagedGuest> {
     let membership = index.membership_by_uid(&mark.uid).and_then(CacheEntry::read);
     let edited =
         membership.and_then(|entry| entry.reading.terms.email.as_ref()).filter(|email| **email != guest.address);
-    if inputs.extent != PruneScope::Declared && edited.is_none() {
+    if inputs.prune_scope != PruneScope::Declared && edited.is_none() {
         return None;
     }
     let home = index.partner(&mark.namespace, &guest.partner_name).is_some();

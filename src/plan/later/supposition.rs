@@ -21,7 +21,7 @@ pub struct Frame<'a> {
     /// The installation and cluster.
     pub owner: &'a Owner,
     /// How far the declared objects are complete.
-    pub extent: PruneScope,
+    pub prune_scope: PruneScope,
     /// Now.
     pub now: Timestamp,
 }
@@ -32,7 +32,7 @@ impl<'a> Frame<'a> {
     where
         'a: 'w,
     {
-        let Self { workspace, owner, extent, now } = self;
+        let Self { workspace, owner, prune_scope, now } = self;
         Inputs {
             declared,
             observed,
@@ -42,7 +42,7 @@ impl<'a> Frame<'a> {
             unsent: false,
             invitations: &NO_INVITATIONS,
             scope: AvailableFacts::ALL,
-            extent,
+            prune_scope,
             now,
         }
     }

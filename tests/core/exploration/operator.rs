@@ -84,7 +84,7 @@ impl<'a> Operator<'a> {
             unsent: false,
             invitations: &guestlist::plan::NO_INVITATIONS,
             scope: AvailableFacts::ALL,
-            extent: PruneScope::Everything,
+            prune_scope: PruneScope::Everything,
             now: instant(look.state),
         }
     }

@@ -120,7 +120,7 @@ impl Environment {
             epoch: block_on(directory.lead()).unwrap(),
             directory,
             clock,
-            extent: PruneScope::Declared,
+            prune_scope: PruneScope::Declared,
             workers: 1,
             wait: Box::new(move |pause: Duration| {
                 waited.fetch_add(i64::try_from(pause.as_millis()).unwrap() + 1, Ordering::Relaxed);

@@ -41,7 +41,7 @@ fn session(sim: &Sim, clock: Clock, happens: impl FnOnce(&mut Store)) -> ApplySe
         epoch: block_on(directory.lead()).unwrap(),
         directory,
         clock,
-        extent: PruneScope::Everything,
+        prune_scope: PruneScope::Everything,
         workers: 1,
         wait: Box::new(|_| Box::pin(std::future::ready(()))),
     }

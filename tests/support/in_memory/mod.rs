@@ -50,7 +50,7 @@ pub struct World {
     pub workspace: WorkspacePolicy,
     pub directory: Inline,
     /// The partners whose undeclared guests may be deactivated.
-    pub extent: PruneScope,
+    pub prune_scope: PruneScope,
     owner: Owner,
     epoch: Epoch,
     counter: u64,
@@ -94,7 +94,7 @@ impl World {
         let epoch = block_on(directory.lead()).unwrap();
         let mut world = Self {
             now: "2027-01-01T00:00:00Z".parse().unwrap(),
-            extent: PruneScope::Everything,
+            prune_scope: PruneScope::Everything,
             objects: BTreeMap::new(),
             index: ObjectCache::default(),
             directory_cache: DirectoryCache::default(),
@@ -178,7 +178,7 @@ impl World {
             unsent: false,
             invitations: &guestlist::plan::NO_INVITATIONS,
             scope: AvailableFacts::ALL,
-            extent: self.extent,
+            prune_scope: self.prune_scope,
             now: self.now,
         }
     }
