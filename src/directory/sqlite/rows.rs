@@ -282,10 +282,9 @@ fn columns(record: &GuestRecord) -> [Option<String>; 15] {
     let mark = record.mark.as_ref();
     let invitation = record.invitation;
     let login = match record.login {
-        _ if record.deactivated_at.is_some() => Some("0"),
         Login::Enabled => Some("1"),
         Login::DisabledByGuestlist => Some("0"),
-        Login::DisabledByOther => None,
+        Login::DisabledByOther => record.deactivated_at.map(|_| "0"),
     };
     [
         mark.map(|mark| mark.installation.clone()),

@@ -99,10 +99,14 @@ impl<'a> EvaluatedShare<'a> {
         if let Some(violation) = self.violations.iter().find(|violation| violation.taint == Taint::Object) {
             return Decision::Deny(violation.reason);
         }
-        // The grants of an unreadable partner are unknown. The revocations by the share itself and its sharer are
-        // known.
-        let unreadable = partner.presence == Presence::Unreadable;
-        if let Some(reason) = partner.blocked.or(self.wait).filter(|_| !unreadable) {
+        // The grants of an unreadable partner are unknown, and those of a partner that other files may declare. The
+        // revocations by the share itself and its sharer are known.
+        let unknown = match partner.presence {
+            Presence::Unreadable => Some(Reason::Unreadable),
+            Presence::Absent if !inputs.is_whole(partner.namespace, &partner.name) => Some(Reason::PartnerNotFound),
+            Presence::Absent | Presence::There | Presence::Leaving { .. } => None,
+        };
+        if let Some(reason) = partner.blocked.or(self.wait).filter(|_| unknown.is_none()) {
             return Decision::Deny(reason);
         }
         if self.authorized == Authorized::No {
@@ -114,8 +118,8 @@ impl<'a> EvaluatedShare<'a> {
         if self.expires_at.is_some_and(|end| end <= inputs.now) {
             return Decision::Deny(Reason::Expired);
         }
-        if unreadable {
-            return Decision::Retain(Reason::Unreadable);
+        if let Some(reason) = unknown {
+            return Decision::Retain(reason);
         }
         if is_paused(meta) {
             return Decision::Retain(Reason::Paused);

@@ -34,6 +34,7 @@ pub struct Environment {
     pub now: Timestamp,
     directory: Arc<Inline>,
     pub owner: Owner,
+    pub prune_scope: PruneScope,
 }
 
 /// An event in the workspace.
@@ -74,7 +75,8 @@ impl Environment {
         let owner = Owner { installation: "test".to_owned(), cluster: "files".to_owned() };
         let directory = Arc::new(Inline::new(store));
         block_on(directory.claim(&owner)).unwrap();
-        Self { objects, now: "2027-01-01T00:00:00Z".parse().unwrap(), directory, owner }
+        let now = "2027-01-01T00:00:00Z".parse().unwrap();
+        Self { objects, now, directory, owner, prune_scope: PruneScope::Declared }
     }
 
     pub fn everything(&self) -> Snapshot {
@@ -85,7 +87,8 @@ impl Environment {
     pub fn copy(&self) -> Self {
         let store = Store::copy(&self.everything(), &self.owner).unwrap();
         let directory = Arc::new(Inline::new(store));
-        Self { objects: self.objects.clone(), now: self.now, directory, owner: self.owner.clone() }
+        let (objects, owner) = (self.objects.clone(), self.owner.clone());
+        Self { objects, now: self.now, directory, owner, prune_scope: self.prune_scope }
     }
 
     /// Applies the declared objects. A short time passes.
@@ -120,7 +123,7 @@ impl Environment {
             epoch: block_on(directory.lead()).unwrap(),
             directory,
             clock,
-            prune_scope: PruneScope::Declared,
+            prune_scope: self.prune_scope,
             workers: 1,
             wait: Box::new(move |pause: Duration| {
                 waited.fetch_add(i64::try_from(pause.as_millis()).unwrap() + 1, Ordering::Relaxed);

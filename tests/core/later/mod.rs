@@ -4,6 +4,7 @@ mod copied;
 mod edited;
 mod environment;
 mod generate;
+mod pruned;
 
 use std::collections::BTreeSet;
 
