@@ -309,6 +309,33 @@ purge: {after: 48h, perHour: 10%}
 "#;
 
     #[test]
+    fn each_bound_of_the_policy_is_inclusive() {
+        let longest = "a".repeat(63);
+        let fields = [
+            ("installation", vec!["a", &longest], vec![String::new(), format!("{longest}a"), "A".to_owned()]),
+            ("invitationsPerHour", vec!["1", "1000000"], vec!["0".to_owned(), "1000001".to_owned(), "-1".to_owned()]),
+            ("mfaUnknownMax", vec!["0s", "720h"], vec!["721h".to_owned()]),
+            ("mailInterval", vec!["0s", "720h"], vec!["721h".to_owned()]),
+        ];
+        for (field, accepted, refused) in fields {
+            let quote = if field == "invitationsPerHour" { "" } else { "'" };
+            let parse = |value: &str| WorkspacePolicy::parse(&format!("tenants: []\n{field}: {quote}{value}{quote}\n"));
+            for value in accepted {
+                assert!(parse(value).is_ok(), "{field}: {value}: {:?}", parse(value));
+            }
+            for value in refused {
+                assert!(parse(&value).unwrap_err().contains(field), "{field}: {value}");
+            }
+        }
+        let hourly = |text: &str| {
+            WorkspacePolicy::parse(&format!("tenants: []\npurge: {{perHour: {text}}}\n"))
+                .map(|policy| policy.purge.per_hour_percent)
+        };
+        assert_eq!((hourly("1%"), hourly("100%")), (Ok(1), Ok(100)));
+        assert!(hourly("101%").is_err());
+    }
+
+    #[test]
     fn namespace_may_act_only_for_users_listed_in_the_policy() {
         let policy = WorkspacePolicy::parse(POLICY).unwrap();
         assert!(policy.speaks_for("partners", &email("anybody@host.example")));
