@@ -10,7 +10,7 @@ NO_GO = echo "This needs Go 1.26 or newer to build a Kubernetes API server, and 
   echo "Install it from https://go.dev/dl or as your system's package golang."
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cluster demo-keycloak test test-keycloak fuzz mutants lint generate controlplane keycloak bench clean needs-cargo needs-go
+.PHONY: help demo demo-cluster demo-keycloak test test-keycloak fuzz mutants lint deny generate controlplane keycloak bench clean needs-cargo needs-go
 
 help: ## Says what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -53,10 +53,21 @@ mutants: needs-cargo ## Tests mutants of the pure code: SAMPLE=40 SEED=7 takes u
 	  cargo install --locked --root target/mutants/tools cargo-mutants --version $(MUTANTS_VERSION)
 	cargo run --locked --quiet --example mutants -- --sample "$(SAMPLE)" --seed "$(SEED)" --shard "$(SHARD)" --only "$(ONLY)" --from "$(FROM)"
 
-lint: needs-cargo ## Checks formatting and lints
+lint: needs-cargo deny ## Checks formatting, lints and dependencies; the first time it builds cargo-deny (some minutes)
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --test keycloak --features keycloak-whole -- -D warnings
+
+# The version of cargo-deny, which is installed below target/ unless it is in PATH.
+DENY_VERSION := 0.20.2
+
+deny: export PATH := $(CURDIR)/target/tools/bin:$(PATH)
+deny: needs-cargo
+	@cargo deny --version 2>/dev/null | grep -qx 'cargo-deny $(DENY_VERSION)' || \
+	  cargo install --locked --root target/tools cargo-deny --version $(DENY_VERSION)
+	cargo deny check licenses bans sources
+	@if cargo deny fetch db 2>/dev/null; then cargo deny check advisories; else \
+	  echo "The known vulnerabilities are not checked: their database cannot be fetched."; fi
 
 generate: needs-cargo ## Writes what is made from the code: CRDs, the chart's copy of them, the reference in docs/
 	cargo run --locked --quiet -- crds --output crds
