@@ -6,8 +6,8 @@
 use jiff::Timestamp;
 
 use super::{
-    Grant, GrantRecord, GuestChange, GuestId, GuestRecord, InvitationRecord, Login, MfaRecord, NewGuest, Origin, Owner,
-    Revision, SentMail,
+    Grant, GrantRecord, GuestChange, GuestId, GuestRecord, Integrity, InvitationRecord, Login, MfaRecord, NewGuest,
+    Origin, Owner, Revision, SentMail,
 };
 use crate::domain::{GuestRole, Methods, ShareRole};
 use crate::util::small_map::SmallMap;
@@ -73,6 +73,7 @@ impl NewGuest {
             allowed,
             grants: SmallMap::default(),
             deactivated_at: None,
+            integrity: Integrity::Intact,
         }
     }
 }
@@ -134,6 +135,7 @@ pub fn apply(
                 partner_name: partner_name.clone(),
                 display_name: display_name.clone(),
                 allowed: allowed.clone(),
+                integrity: Integrity::Intact,
                 ..record.clone()
             };
             if described != *record {

@@ -41,6 +41,23 @@ pub struct Page<T> {
     pub next: Option<PageToken>,
 }
 
+/// Reads all pages of a listing.
+pub async fn all_pages<T, E, F>(mut page: impl FnMut(Option<PageToken>) -> F) -> Result<Vec<T>, E>
+where
+    F: Future<Output = Result<Page<T>, E>>,
+{
+    let mut all = Vec::new();
+    let mut token = None;
+    loop {
+        let Page { items, next } = page(token).await?;
+        all.extend(items);
+        match next {
+            Some(next) => token = Some(next),
+            None => return Ok(all),
+        }
+    }
+}
+
 /// The position of a listing. Only the backend interprets it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageToken(pub String);

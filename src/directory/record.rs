@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::domain::{Email, GuestRole, Methods, MfaMethod, ShareRole};
 use crate::util::small_map::SmallMap;
 
 /// Identifies a guest's record in the directory.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct GuestId(pub String);
 
 /// Identifies a partner's record in the directory.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PartnerId(pub String);
 
 impl PartnerId {
@@ -39,16 +40,17 @@ pub struct Owner {
 }
 
 /// Whether guestlist created an identity or found it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Origin {
     /// guestlist created it, and may disable, deactivate and purge it.
     Created,
     /// guestlist found and adopted it, and removes only its own grants, invitation and mark.
+    #[default]
     Adopted,
 }
 
 /// The ownership mark: the data on each record that guestlist created or adopted.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct OwnershipMark {
     /// The installation.
     pub installation: String,
@@ -62,6 +64,18 @@ pub struct OwnershipMark {
     pub uid: String,
     /// Created or adopted.
     pub origin: Origin,
+}
+
+/// Whether guestlist can rely on a stored record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Integrity {
+    /// The record is as guestlist wrote it.
+    #[default]
+    Intact,
+    /// Another party changed a part that guestlist writes again. The ownership mark is readable.
+    Outdated,
+    /// The ownership mark cannot be read, or names another user or organization too. guestlist only revokes the claims.
+    Unreadable,
 }
 
 /// A partner in the directory.
@@ -79,10 +93,25 @@ pub struct PartnerRecord {
     pub suspended: bool,
     /// Since when the partner is deactivated; `None`: live.
     pub deactivated_at: Option<Timestamp>,
+    /// Whether the record can be relied on. If it is unreadable, the other fields may be empty.
+    pub integrity: Integrity,
+}
+
+impl PartnerRecord {
+    /// Whether the record is readable and not deactivated.
+    pub fn is_live(&self) -> bool {
+        self.deactivated_at.is_none() && self.is_readable()
+    }
+
+    /// Whether the ownership mark is readable.
+    pub fn is_readable(&self) -> bool {
+        self.integrity != Integrity::Unreadable
+    }
 }
 
 /// An invitation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct InvitationRecord {
     /// When it was sent.
     pub sent_at: Timestamp,
@@ -91,7 +120,7 @@ pub struct InvitationRecord {
 }
 
 /// Whether a guest may log in. guestlist enables only the logins that it disabled itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Login {
     /// The guest may log in.
     Enabled,
@@ -118,16 +147,18 @@ impl Login {
 }
 
 /// The MFA methods of a guest.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum MfaRecord {
     /// The enrolled methods, each with the time of its enrolment; empty: none.
     Known(SmallMap<MfaMethod, Timestamp>),
     /// The directory cannot tell.
+    #[default]
     Unknown,
 }
 
 /// The content of a grant.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Grant {
     /// The account's name.
     pub account: String,
@@ -146,20 +177,23 @@ pub struct Grant {
 }
 
 /// A grant that the directory holds.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct GrantRecord {
     /// The content.
+    #[serde(flatten)]
     pub grant: Grant,
     /// The time of the grant.
     pub since: Timestamp,
 }
 
 /// A guest in the directory. There is at most one record for an address.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct GuestRecord {
     /// Its identifier.
     pub id: GuestId,
     /// Increases with every change.
+    #[serde(skip)]
     pub revision: Revision,
     /// The ownership mark; `None`: guestlist does not manage the identity.
     pub mark: Option<OwnershipMark>,
@@ -188,16 +222,22 @@ pub struct GuestRecord {
     /// Whether the guest may log in, and the party that disabled the login.
     pub login: Login,
     /// The enrolled MFA methods.
+    #[serde(skip)]
     pub mfa: MfaRecord,
     /// When the last MFA method was removed; `None` once one is enrolled again.
     pub mfa_lost_at: Option<Timestamp>,
     /// The MFA methods allowed to the guest, as last written: one of them has to be enrolled. Empty: the stored value
     /// is unreadable.
+    #[serde(skip)]
     pub allowed: Methods,
     /// Grants by account.
+    #[serde(skip)]
     pub grants: SmallMap<String, GrantRecord>,
     /// Since when the record is deactivated; `None`: live.
     pub deactivated_at: Option<Timestamp>,
+    /// Whether the record can be relied on. An unreadable one has no `mark`.
+    #[serde(skip)]
+    pub integrity: Integrity,
 }
 
 /// A shared account's facts.
@@ -237,7 +277,7 @@ pub struct MailRecord {
 }
 
 /// A sent mail, and the namespace that requested it. The workspace policy limits the mails of a namespace.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SentMail {
     /// The time.
     pub at: Timestamp,
@@ -306,17 +346,7 @@ pub fn purged_lately(destroyed: &Purged, now: Timestamp) -> u32 {
     destroyed.iter().filter(|(minute, _)| **minute > since).map(|(_, count)| count).sum()
 }
 
-/// The prefix of the UID in a substitute ownership mark, which a directory creates if the stored mark is unreadable.
-/// No object has such a UID.
-pub const NO_OBJECT: &str = "keycloak-";
-
 impl GuestRecord {
-    /// Whether the record comes from a live membership. It is false for a substitute mark, which rests only on data
-    /// that another tool or person wrote.
-    pub fn has_membership(&self) -> bool {
-        self.is_live() && self.mark.as_ref().is_some_and(|mark| !mark.uid.starts_with(NO_OBJECT))
-    }
-
     /// Whether the directory hides the guest's accounts from applications, because it refused to write the record.
     pub fn is_blocked(&self) -> bool {
         self.grants.values().any(GrantRecord::is_blocked)

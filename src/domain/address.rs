@@ -4,6 +4,8 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 /// The form of an address: one mailbox in ASCII, a dot-atom before the `@`, labels with at least one dot after it. The
 /// CRDs use the same expression. Further limits: 254 characters, 64 before the `@`, 63 per label.
 pub const EMAIL_PATTERN: &str = r"^[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+([.][A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*@[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?([.][A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?)+$";
@@ -20,7 +22,8 @@ pub const LONGEST_DOMAIN: usize = 253;
 
 /// One mailbox, `local@domain`, in ASCII and lower case. The text is shared, because many structures contain the same
 /// address.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Email(Arc<str>);
 
 /// A domain of letter-digit-hyphen labels with at least one dot, in lower case.
@@ -133,6 +136,20 @@ pub(crate) fn quote(text: &str) -> String {
     let short: String = text.chars().take(48).take_while(fits).collect();
     let more = if short.len() < text.len() { "…" } else { "" };
     format!("{short:?}{more}")
+}
+
+impl TryFrom<String> for Email {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        Self::parse(&text)
+    }
+}
+
+impl From<Email> for String {
+    fn from(email: Email) -> Self {
+        email.0.as_ref().to_owned()
+    }
 }
 
 impl Borrow<str> for Email {

@@ -56,6 +56,7 @@ pub enum Reason {
     MfaEnrolmentOverdue,
     DirectoryUnavailable,
     DirectoryRefused,
+    OwnershipMarkUnreadable,
     Paused,
     AddressChanged,
     DisabledByAdministrator,

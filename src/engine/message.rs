@@ -123,11 +123,6 @@ impl TaskOutcome {
     pub fn panicked(payload: &(dyn Any + Send)) -> Self {
         Self { failure: Some(Failure::Panicked(panic_report::message(payload))), ..Self::default() }
     }
-
-    /// Whether the task panicked.
-    pub fn is_panic(&self) -> bool {
-        matches!(self.failure, Some(Failure::Panicked(_)))
-    }
 }
 
 /// The failure of a task, by the reaction to it.

@@ -33,7 +33,10 @@ impl Engine {
 
     pub(super) fn load(&mut self, load: Load, now: Timestamp) {
         self.stop_at_foreign_mark(
-            load.guests.iter().filter_map(|guest| guest.mark.as_ref()).chain(load.partners.iter().map(|p| &p.mark)),
+            load.guests
+                .iter()
+                .filter_map(|guest| guest.mark.as_ref())
+                .chain(load.partners.iter().filter(|partner| partner.is_readable()).map(|partner| &partner.mark)),
         );
         let first = !self.health.directory;
         let mut changes = Vec::new();
@@ -124,7 +127,7 @@ impl Engine {
                 old.and_then(|old| old.mark.as_ref())
             }
             Now::Partner(id, new) => {
-                let old = self.directory.partner(id).filter(|old| old.deactivated_at.is_none());
+                let old = self.directory.partner(id).filter(|old| old.is_live());
                 old.filter(|old| new.as_deref() != Some(*old)).map(|old| &old.mark)
             }
             Now::Account(..) | Now::User(..) | Now::Purged(..) => None,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::directory::{DirectoryReader, Error, Page, PageToken, Snapshot};
+use crate::directory::{DirectoryReader, Error, Snapshot, all_pages};
 
 /// Interval between two reports of a read that takes long.
 pub const REPORT: Duration = Duration::from_secs(30);
@@ -12,36 +12,20 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// Reads the whole directory page by page. If a page fails, the whole read fails, so that no partial snapshot is used.
 pub async fn load(directory: &(impl DirectoryReader + ?Sized)) -> Result<Snapshot, Option<Error>> {
     // The order matters: the directory finds guests through their partners, and collects users while it reads guests.
-    let partners = pages(|page| within(directory, directory.partners(page))).await?;
+    let partners = all_pages(|page| within(directory, directory.partners(page))).await?;
     let people = async {
-        let guests = pages(|page| within(directory, directory.guests(page))).await?;
-        Ok((guests, pages(|page| within(directory, directory.users(page))).await?))
+        let guests = all_pages(|page| within(directory, directory.guests(page))).await?;
+        Ok((guests, all_pages(|page| within(directory, directory.users(page))).await?))
     };
     let ((guests, users), accounts, mails, shares, destroyed, sign_in) = tokio::try_join!(
         people,
-        pages(|page| within(directory, directory.accounts(page))),
-        pages(|page| within(directory, directory.mails(page))),
-        pages(|page| within(directory, directory.shares(page))),
+        all_pages(|page| within(directory, directory.accounts(page))),
+        all_pages(|page| within(directory, directory.mails(page))),
+        all_pages(|page| within(directory, directory.shares(page))),
         within(directory, directory.purged()),
         within(directory, async { Ok(directory.sign_in().await) }),
     )?;
     Ok(Snapshot { partners, guests, accounts, users, mails, shares, purged: destroyed, sign_in })
-}
-
-async fn pages<T, F>(mut page: impl FnMut(Option<PageToken>) -> F) -> Result<Vec<T>, Option<Error>>
-where
-    F: Future<Output = Result<Page<T>, Option<Error>>>,
-{
-    let mut all = Vec::new();
-    let mut token = None;
-    loop {
-        let Page { items, next } = page(token).await?;
-        all.extend(items);
-        match next {
-            Some(next) => token = Some(next),
-            None => return Ok(all),
-        }
-    }
 }
 
 /// Calls the directory. Where the directory does not limit its calls, the whole call has a timeout.

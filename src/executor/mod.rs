@@ -106,7 +106,7 @@ impl Executor {
         if object.kind == Kind::Partner {
             let id = PartnerId::of(&subject.uid);
             return match self.directory.partner(&id).await {
-                Ok(Some(record)) if record.deactivated_at.is_none() && record.mark.uid == subject.uid => {
+                Ok(Some(record)) if record.is_live() && record.mark.uid == subject.uid => {
                     outcome.reread.push(Now::Partner(id, Some(Box::new(record))));
                     Err(Failure::Replan)
                 }

@@ -251,6 +251,9 @@ pub fn sentence(reason: Reason) -> &'static str {
         Reason::DirectoryRefused => {
             "The directory refuses to write this object's record. The operator tries again; its log names the cause."
         }
+        Reason::OwnershipMarkUnreadable => {
+            "The directory has no readable ownership mark for this object; all grants are withheld. The operator's log names the cause and the fix."
+        }
         Reason::DirectoryBehind => {
             "The directory has no record of some guests that statuses name, so no invitation goes out. See the operator's log and readiness."
         }

@@ -75,6 +75,7 @@ pub fn plan(inputs: Inputs<'_>) -> GarbageCollection {
     }
     collection.revocations.extend(without_share(inputs));
     collection.steps = reopened(inputs);
+    collection.steps.extend(unmarked_grants(inputs));
     collection.steps.extend(forgotten_shares(inputs));
     // A purge cannot be undone, so it needs a readable policy for its pace.
     if inputs.workspace.is_readable() {
@@ -230,7 +231,7 @@ fn left_behind(inputs: Inputs<'_>) -> Vec<(ObjectRef, Vec<Step>)> {
     let left = |partner: &&PartnerRecord| {
         let mark = &partner.mark;
         inputs.prune_scope == PruneScope::Everything
-            && partner.deactivated_at.is_none()
+            && partner.is_live()
             && inputs.declared.partner(&mark.namespace, &mark.name).is_none()
             && !inputs.declared.has_partner_uid(&mark.uid)
             && !inputs.observed.guests_of(&partner.id).any(GuestRecord::is_live)
@@ -280,6 +281,19 @@ fn reopened(inputs: Inputs<'_>) -> Vec<Step> {
         message: format!("{} was removed, and the login was turned on again from outside", guest.address),
     };
     gone.filter(made).filter(|guest| is_here(inputs, guest)).map(shut).collect()
+}
+
+/// Revokes the claims of users without a readable ownership mark. Nothing else of these users changes.
+fn unmarked_grants(inputs: Inputs<'_>) -> Vec<Step> {
+    let revoke = |guest: &GuestRecord| {
+        let accounts = guest.grants.keys().cloned().collect();
+        Step {
+            operation: Operation::Guest { id: guest.id.clone(), change: GuestChange::Revoke { accounts } },
+            reason: Reason::OwnershipMarkUnreadable,
+            message: format!("{} has no readable ownership mark", guest.email),
+        }
+    };
+    inputs.observed.guests().filter(|guest| guest.mark.is_none() && !guest.grants.is_empty()).map(revoke).collect()
 }
 
 /// Forgets shares without an object and without a grant. Their names then become available for other accounts.

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::Inputs;
 use crate::cache::{CachedMetadata, Membership};
-use crate::directory::{Grant, GuestRecord, OwnershipMark};
+use crate::directory::{Grant, GuestRecord, Integrity, OwnershipMark};
 
 /// The relation of a membership to the directory's record for its address.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -21,6 +21,8 @@ pub enum Ownership<'a> {
     OwnedByOther,
     /// A user without an ownership mark of guestlist.
     Unmanaged,
+    /// A user whose ownership mark cannot be read.
+    Unreadable,
     /// No record.
     Absent,
 }
@@ -30,7 +32,7 @@ impl<'a> Ownership<'a> {
     pub fn live(self) -> Option<&'a GuestRecord> {
         match self {
             Self::Owned(record) | Self::Inheritable(record) => Some(record),
-            Self::Reactivatable(_) | Self::OwnedByOther | Self::Unmanaged | Self::Absent => None,
+            Self::Reactivatable(_) | Self::OwnedByOther | Self::Unmanaged | Self::Unreadable | Self::Absent => None,
         }
     }
 }
@@ -43,6 +45,9 @@ pub fn ownership<'a>(inputs: Inputs<'a>, entry: &Membership) -> Ownership<'a> {
     }
     let Some(email) = &entry.reading.terms.email else { return Ownership::Absent };
     let Some(record) = inputs.observed.guest(email) else { return Ownership::Absent };
+    if record.integrity == Integrity::Unreadable {
+        return Ownership::Unreadable;
+    }
     let Some(mark) = &record.mark else { return Ownership::Unmanaged };
     if record.deactivated_at.is_some() {
         return Ownership::Reactivatable(record);

@@ -11,7 +11,9 @@ use super::ownership::{is_being_deleted, name, namespace, uid};
 use super::{Deletion, Event, Finalizer, Inputs, Plan, Status, Step};
 use crate::api;
 use crate::cache::{CacheEntry, CachedMetadata, Kind, ObjectRef, Partner};
-use crate::directory::{AccessChange, GuestRecord, Operation, Origin, OwnershipMark, PartnerChange, PartnerId};
+use crate::directory::{
+    AccessChange, GuestRecord, Integrity, Operation, Origin, OwnershipMark, PartnerChange, PartnerId,
+};
 use crate::domain::{GuestRole, Reason};
 use crate::validation::Taint;
 
@@ -62,7 +64,7 @@ fn unreadable(inputs: Inputs<'_>, slot: &CacheEntry<api::LocalPartnerStatus, cra
 fn ensure(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner, steps: &mut Vec<Step>) {
     let tainted = partner.violations.iter().any(|violation| violation.taint == Taint::Object);
     let live = partner.record.filter(|record| record.deactivated_at.is_none());
-    if tainted || (live.is_none() && partner.blocked.is_some()) {
+    if tainted || partner.has_unreadable_mark() || (live.is_none() && partner.blocked.is_some()) {
         return;
     }
     let meta = &entry.metadata;
@@ -81,7 +83,10 @@ fn ensure(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner, s
     // membership revokes it.
     let suspended = partner.is_shut() && (now || nobody_holds_anything(inputs, &id));
     let same = live.is_some_and(|record| {
-        record.mark == mark && record.display_name == display_name && record.host_admins == partner.host_admins
+        record.mark == mark
+            && record.display_name == display_name
+            && record.host_admins == partner.host_admins
+            && record.integrity == Integrity::Intact
     });
     let mut push = |suspended, because: &str| {
         let (id, mark, display_name) = (id.clone(), mark.clone(), display_name.clone());
@@ -173,7 +178,7 @@ fn remove(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner) -
                 steps.extend(end(guest));
             }
         }
-        if record.deactivated_at.is_none() {
+        if record.is_live() {
             steps.push(Step {
                 operation: Operation::Partner { id: record.id.clone(), change: PartnerChange::Deactivate },
                 reason: Reason::Terminating,

@@ -33,6 +33,7 @@ mod plan_early;
 mod plan_gc;
 mod plan_memory;
 mod plan_properties;
+mod plan_unreadable;
 mod policy_file;
 mod rule_matrix;
 mod rules;

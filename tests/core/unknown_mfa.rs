@@ -32,6 +32,7 @@ fn guest(revision: i64, mfa: MfaRecord) -> GuestRecord {
         allowed: guestlist::domain::all_methods(),
         grants: [].into(),
         deactivated_at: None,
+        integrity: guestlist::directory::Integrity::Intact,
     }
 }
 

@@ -72,7 +72,7 @@ fn record(user: &Value) -> Value {
 async fn mails_are_due_again(scene: &Scene) {
     for mut user in users(scene).await {
         let mut record = record(&user);
-        record["mailedAt"] = LONG_AGO.into();
+        record["lastMailAt"] = LONG_AGO.into();
         user["attributes"]["guestlist.record"] = json!([record.to_string()]);
         let path = format!("/users/{}", user["id"].as_str().unwrap());
         scene.people.admin("PUT", &path, Some(user)).await;
@@ -131,7 +131,7 @@ fn apply_overtaken_before_mails_sends_none_and_restores_records() {
         assert!(code == Some(1) && said.contains(OVERTAKEN), "{said}");
         assert_eq!(mails(&scene), [1; GUESTS], "{said}");
         for user in users(&scene).await {
-            assert_eq!(record(&user)["mailedAt"], LONG_AGO, "the mail is due as before: {said}");
+            assert_eq!(record(&user)["lastMailAt"], LONG_AGO, "the mail is due as before: {said}");
         }
         scene.ends("afterwards").await;
         assert_eq!(mails(&scene), [2; GUESTS]);

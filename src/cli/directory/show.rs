@@ -100,7 +100,7 @@ fn shown(all: &Snapshot, now: Timestamp) -> Shown {
         partners: all
             .partners
             .iter()
-            .filter(|partner| partner.deactivated_at.is_none())
+            .filter(|partner| partner.is_live())
             .map(|partner| ShownPartner {
                 namespace: partner.mark.namespace.clone(),
                 name: partner.mark.name.clone(),

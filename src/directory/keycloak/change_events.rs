@@ -26,22 +26,9 @@ const SET_BACK: i64 = 10_000;
 const MOST: usize = 2000;
 /// The events of daily use, which change no data that guestlist reads. All other kinds are evaluated, including kinds
 /// of newer Keycloak versions.
-const TRAFFIC: [&str; 14] = [
-    "CODE_TO_TOKEN",
-    "REFRESH_TOKEN",
-    "TOKEN_EXCHANGE",
-    "INTROSPECT_TOKEN",
-    "USER_INFO_REQUEST",
-    "VALIDATE_ACCESS_TOKEN",
-    "PERMISSION_TOKEN",
-    "AUTHREQID_TO_TOKEN",
-    "OAUTH2_DEVICE_AUTH",
-    "OAUTH2_DEVICE_CODE_TO_TOKEN",
-    "OAUTH2_DEVICE_VERIFY_USER_CODE",
-    "CLIENT_LOGIN",
-    "LOGIN",
-    "LOGOUT",
-];
+const TRAFFIC: &str = "CODE_TO_TOKEN REFRESH_TOKEN TOKEN_EXCHANGE INTROSPECT_TOKEN USER_INFO_REQUEST VALIDATE_ACCESS_TOKEN \
+                       PERMISSION_TOKEN AUTHREQID_TO_TOKEN OAUTH2_DEVICE_AUTH OAUTH2_DEVICE_CODE_TO_TOKEN \
+                       OAUTH2_DEVICE_VERIFY_USER_CODE CLIENT_LOGIN LOGIN LOGOUT";
 
 /// The read position in the realm's events.
 #[derive(Default)]
@@ -52,8 +39,8 @@ struct State {
     cursor: i64,
     /// Events near the cursor that were reported already.
     ids: HashSet<(i64, String)>,
-    /// Read everything again.
-    everything: bool,
+    /// Changes that a read found, for the next poll.
+    found: BTreeSet<Changed>,
     /// Whether the realm keeps events; `None`: not read yet.
     kept: Option<bool>,
 }
@@ -87,7 +74,7 @@ impl Event {
     fn is_traffic(&self) -> bool {
         let failed = self.sort.ends_with("_ERROR") && !self.sort.starts_with("USER_DISABLED");
         let told = self.details.contains_key("identity_provider");
-        (failed || TRAFFIC.contains(&self.sort.as_str())) && !told
+        (failed || TRAFFIC.split(' ').any(|sort| sort == self.sort)) && !told
     }
 }
 
@@ -139,9 +126,9 @@ impl EventCursor {
 }
 
 impl Inner {
-    /// Makes the next poll report [`Changed::Everything`].
-    pub(super) fn all_changed(&self) {
-        self.told.with(|state| state.everything = true);
+    /// Makes the next poll report a change.
+    pub(super) fn changed_too(&self, change: Changed) {
+        self.told.with(|state| state.found.insert(change));
     }
 
     /// Whether the realm keeps both kinds of events and the service account may read them.
@@ -191,8 +178,9 @@ impl Inner {
         let nothing = Changes { cursor: since, changed: BTreeSet::new() };
         // Another installation may own the directory now; the former leader must stop.
         self.still_ours().await?;
-        if self.told.with(|state| std::mem::take(&mut state.everything)) {
-            return Ok(Changes { cursor: since, changed: [Changed::Everything].into() });
+        let found = self.told.with(|state| std::mem::take(&mut state.found));
+        if !found.is_empty() {
+            return Ok(Changes { cursor: since, changed: found });
         }
         if !self.keeps_events().await? {
             return Ok(nothing);
@@ -256,20 +244,16 @@ impl Inner {
     /// The changes that the events mean.
     async fn changed(&self, about: &About<'_>) -> Result<BTreeSet<Changed>, Error> {
         let homes = self.homes();
-        let ours = |id: &str| homes.iter().find(|(_, home)| home.organization.id == id);
-        for organization in &about.peopled {
-            let known = ours(organization).is_some();
-            let read = if known { None } else { self.read_organization(organization).await? };
-            if known
-                || read.is_some_and(|organization| {
-                    organizations::record(&organization, organizations::PartnerContext::default()).is_some()
-                })
-            {
-                return Ok([Changed::Everything].into());
+        let mut changed = BTreeSet::new();
+        for id in about.peopled.iter().chain(&about.organizations) {
+            let known = homes.iter().find(|(_, home)| home.id == *id).map(|(partner, _)| partner);
+            match known.filter(|_| !about.peopled.contains(id)) {
+                Some(partner) => drop(changed.insert(Changed::Partner(partner.clone()))),
+                // The members of a partner changed, or an organization that was not known as one.
+                None if known.is_some() || self.is_partner(id).await? => return Ok([Changed::Everything].into()),
+                None => {}
             }
         }
-        let partners = about.organizations.iter().filter_map(|id| ours(id));
-        let mut changed: BTreeSet<_> = partners.map(|(partner, _)| Changed::Partner(partner.clone())).collect();
         for user in &about.users {
             changed.extend(self.user_changed(user).await?.into_iter().flatten());
         }
@@ -279,17 +263,30 @@ impl Inner {
         Ok(changed)
     }
 
+    async fn is_partner(&self, organization: &str) -> Result<bool, Error> {
+        let read = self.read_organization(organization).await?;
+        Ok(!organizations::records(read.into_iter().collect()).is_empty())
+    }
+
     async fn user_changed(&self, id: &str) -> Result<[Option<Changed>; 2], Error> {
+        let everything = Ok([Some(Changed::Everything), None]);
+        let unreadable = recovery::id(id);
+        if self.memory.user_of(&unreadable).is_some() {
+            // A guest with the same mark may be readable now.
+            self.memory.forget(&unreadable);
+            return everything;
+        }
         if let Some(address) = self.memory.address_of(id) {
             return Ok([Some(Changed::Guest(address)), None]);
         }
         let people = self.people();
         // The user is gone, so the address is unknown.
-        let Some(user) = people.user(id).await? else { return Ok([Some(Changed::Everything), None]) };
-        let user = people.himself(&user).await?;
-        Ok(match guest::is_marked(&user) {
-            true => [recovery::address(&user).map(Changed::Guest), None],
-            false => [
+        let Some(user) = people.user(id).await? else { return everything };
+        let user = people.read(&user).await?;
+        Ok(match guest::address(&user) {
+            Some(address) => [Some(Changed::Guest(address)), None],
+            None if guest::is_marked(&user) => return everything,
+            None => [
                 Email::parse(&user.email).ok().map(Changed::User),
                 strangers::at_username(&user).map(|stranger| Changed::Guest(stranger.address)),
             ],
@@ -297,21 +294,14 @@ impl Inner {
     }
 
     async fn group_changed(&self, id: &str) -> Result<Option<Changed>, Error> {
-        #[derive(Deserialize, Default)]
-        #[serde(rename_all = "camelCase", default)]
-        struct Placed {
-            #[serde(flatten)]
-            group: Group,
-            parent_id: Option<String>,
-        }
-        let accounts = self.tree.id(&self.client, Some(groups::Branch::Accounts)).await?;
+        let accounts = self.groups().id(Some(groups::Branch::Accounts)).await?;
         if id == accounts {
             return Ok(Some(Changed::Everything));
         }
         match optional(self.client.call(Call::get(GET_GROUP, &["groups", id])).await)? {
             Some(answer) => {
-                let placed: Placed = answer.read()?;
-                Ok((placed.parent_id == Some(accounts)).then_some(Changed::Account(placed.group.name)))
+                let group: Group = answer.read()?;
+                Ok((group.parent_id == Some(accounts)).then_some(Changed::Account(group.name)))
             }
             None => Ok(Some(Changed::Everything)),
         }

@@ -13,7 +13,7 @@ use super::super::Error;
 use super::Inner;
 use super::client::{Call, Client, ClientError, optional};
 use super::endpoints::{GROUP_MEMBERS, JOIN_GROUP, LEAVE_GROUP};
-use super::groups::{self, Branch};
+use super::groups::Branch;
 use super::pages;
 use super::representations::{Group, Member};
 
@@ -115,7 +115,7 @@ impl Inner {
             Gate::None => return Ok(None),
             Gate::Unseen | Gate::Missing => {}
         }
-        if groups::root_says(&self.client, &self.tree, SHUT).await? {
+        if self.groups().root_says(SHUT).await? {
             let message = format!(
                 "the group {PATH} is gone, or its attribute {SHUT}: no application sees the accounts of any guest; run \
                  `guestlist directory setup`"
@@ -180,7 +180,7 @@ impl Inner {
     /// Blocks the claims of a user, whatever the attributes contain. The user joins the second group first.
     pub(super) async fn put_out(&self, user: &str) -> Result<(), Error> {
         let Some(group) = self.told_group().await? else { return Ok(()) };
-        let out = self.tree.id(&self.client, Some(Branch::ClaimsBlocked)).await?;
+        let out = self.groups().id(Some(Branch::ClaimsBlocked)).await?;
         self.client.call(Call::put(JOIN_GROUP, &["users", user, "groups", &out])).await?;
         optional(self.client.call(Call::delete(LEAVE_GROUP, &["users", user, "groups", &group])).await)?;
         self.audience.with(|known| {
@@ -202,7 +202,7 @@ impl Inner {
     }
 
     async fn no_more_out(&self, user: &str) -> Result<(), Error> {
-        let out = self.tree.id(&self.client, Some(Branch::ClaimsBlocked)).await?;
+        let out = self.groups().id(Some(Branch::ClaimsBlocked)).await?;
         optional(self.client.call(Call::delete(LEAVE_GROUP, &["users", user, "groups", &out])).await)?;
         Ok(())
     }

@@ -5,36 +5,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::util::small_map::SmallMap;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use super::super::{BLOCKED, Grant, GrantRecord, GuestRecord, MfaRecord};
 use super::representations::{Attributes, User};
-use crate::domain::{Email, Methods, MfaMethod, ShareRole};
+use crate::domain::{Email, Methods, ShareRole};
 
 /// The attribute with the full grants, one JSON object each.
 pub const GRANTS: &str = "guestlist.grants";
 /// The attribute for applications: `account:role` in lower case, for each grant.
 pub const ACCOUNTS: &str = "guestlist.accounts";
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct StoredGrant {
-    account: String,
-    role: String,
-    share: String,
-    share_uid: String,
-    allowed: Vec<String>,
-    asked: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    until: Option<Timestamp>,
-    since: Timestamp,
-}
-
 /// The grants of a guest are the claims that applications see. A grant whose claim was removed by another party is
-/// gone. A claim that another party added counts as a grant without a share, until it is revoked.
-pub fn read(user: &User, address: &Email) -> Option<SmallMap<String, GrantRecord>> {
+/// gone. A claim that another party added, or whose grant is unreadable, counts as a grant without a share, until it is revoked.
+pub fn read(user: &User, address: &Email) -> SmallMap<String, GrantRecord> {
     let values = |name| user.attributes.get(name).map(Vec::as_slice).unwrap_or_default();
-    let mut given = values(GRANTS).iter().map(|text| grant(text)).collect::<Option<SmallMap<_, _>>>()?;
+    let named = |held: GrantRecord| (held.grant.account.clone(), held);
+    let mut given: SmallMap<_, _> =
+        values(GRANTS).iter().filter_map(|text| serde_json::from_str(text).ok()).map(named).collect();
     let told = values(ACCOUNTS);
     given.retain(|_, held| told.contains(&claim(&held.grant)));
     for (account, held) in told_by_nobody(user) {
@@ -44,13 +31,13 @@ pub fn read(user: &User, address: &Email) -> Option<SmallMap<String, GrantRecord
             given.insert(account, held);
         }
     }
-    Some(given)
+    given
 }
 
 /// The grants of a guest whose claims are blocked because Keycloak refused a write. No grant is in effect, and
 /// guestlist grants each again.
 pub fn blocked(user: &User, address: &Email) -> SmallMap<String, GrantRecord> {
-    let mut held = read(user, address).unwrap_or_else(|| told_by_nobody(user));
+    let mut held = read(user, address);
     for held in held.values_mut() {
         held.grant.until = Some(BLOCKED);
     }
@@ -104,26 +91,11 @@ fn unshared(account: &str, role: ShareRole) -> GrantRecord {
     GrantRecord { grant, since: Timestamp::UNIX_EPOCH }
 }
 
-fn grant(text: &str) -> Option<(String, GrantRecord)> {
-    let stored: StoredGrant = serde_json::from_str(text).ok()?;
-    let methods = |names: &[String]| names.iter().map(|name| MfaMethod::parse(name)).collect::<Option<Methods>>();
-    let grant = Grant {
-        role: ShareRole::parse(&stored.role)?,
-        share: stored.share,
-        share_uid: stored.share_uid,
-        allowed: methods(&stored.allowed)?,
-        asked: methods(&stored.asked)?,
-        until: stored.until,
-        account: stored.account.clone(),
-    };
-    Some((stored.account, GrantRecord { grant, since: stored.since }))
-}
-
 /// Writes a guest's grants into the user's attributes, which must not contain any. Applications see only the grants
 /// that can be used at this instant.
 pub fn write(record: &GuestRecord, attributes: &mut Attributes, at: Timestamp) -> serde_json::Result<()> {
     if !record.grants.is_empty() {
-        let given = record.grants.values().map(written).collect::<Result<_, _>>()?;
+        let given = record.grants.values().map(serde_json::to_string).collect::<Result<_, _>>()?;
         attributes.insert(GRANTS.to_owned(), given);
     }
     let told = claims_of(record, at);
@@ -148,21 +120,6 @@ pub fn claims_of(record: &GuestRecord, at: Timestamp) -> Vec<String> {
 pub fn covers(told: &[String], claimed: &String) -> bool {
     let more = claimed.strip_suffix(":collaborator").map(|account| format!("{account}:manager"));
     told.contains(claimed) || more.is_some_and(|more| told.contains(&more))
-}
-
-fn written(held: &GrantRecord) -> serde_json::Result<String> {
-    let names = |methods: &Methods| methods.iter().map(|method| method.as_str().to_owned()).collect();
-    let grant = &held.grant;
-    serde_json::to_string(&StoredGrant {
-        account: grant.account.clone(),
-        role: grant.role.as_str().to_owned(),
-        share: grant.share.clone(),
-        share_uid: grant.share_uid.clone(),
-        allowed: names(&grant.allowed),
-        asked: names(&grant.asked),
-        until: grant.until,
-        since: held.since,
-    })
 }
 
 /// The claim of a grant.

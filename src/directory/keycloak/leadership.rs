@@ -48,7 +48,7 @@ impl Inner {
         let random = i64::try_from(RandomState::new().hash_one(()) % APART).unwrap_or(0);
         let now = i64::try_from(self.now().as_nanosecond()).unwrap_or(0);
         let after = |before: Option<i64>| now.max(before.unwrap_or(0)).saturating_add(1).saturating_add(random);
-        let (first, epoch) = groups::lead(&self.client, &self.tree, after).await?;
+        let (first, epoch) = self.groups().lead(after).await?;
         // The earlier check is no longer valid for this process either.
         self.term.set(None);
         if !first {
@@ -59,7 +59,7 @@ impl Inner {
 
     /// The leader's epoch.
     pub(super) async fn epoch(&self) -> Result<Epoch, Error> {
-        Ok(groups::epoch(&self.client, &self.tree).await?.map_or(Epoch::NONE, Epoch))
+        Ok(self.groups().epoch().await?.map_or(Epoch::NONE, Epoch))
     }
 
     /// Fails if another process leads. The answer may be as old as a check is valid.
@@ -85,7 +85,7 @@ impl Inner {
 
     /// Fails if another process leads now. The next leader sees everything that was written before this call.
     pub(super) async fn leads_now(&self, epoch: Epoch) -> Result<(), Error> {
-        match groups::epoch(&self.client, &self.tree).await? {
+        match self.groups().epoch().await? {
             Some(now) if now != epoch.0 => Err(Error::Fenced),
             None if epoch != Epoch::NONE => Err(groups::nobodys()),
             Some(_) | None => Ok(()),

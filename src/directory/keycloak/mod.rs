@@ -7,6 +7,7 @@ mod claims_gate;
 mod client;
 mod endpoints;
 mod grants;
+mod group_records;
 mod groups;
 mod leadership;
 mod locks;
@@ -32,14 +33,14 @@ pub use client::{Body, Credentials, Request, Response, Secret, Settings, Transpo
 
 use super::{AccountRecord, Error, GuestRecord, Owner, PartnerId, PartnerRecord, ShareRecord, UserRecord};
 use crate::directory::keycloak::users::cache::UserCache;
-use crate::directory::keycloak::users::reader::{Home, Homes, UserListing, UserReader};
+use crate::directory::keycloak::users::reader::{Homes, UserListing, UserReader};
 use crate::domain::Email;
 use crate::util::coalesce::CoalescedRead;
 use change_events::EventCursor;
 use claims_gate::ClaimsGate;
 use client::{Call, Client};
 use endpoints::LIST_ORGANIZATIONS;
-use groups::GroupStore;
+use groups::{GroupStore, KnownGroups};
 use leadership::Leadership;
 use locks::Locks;
 use pages::{PAGE, Pages};
@@ -55,7 +56,7 @@ pub struct Directory(Arc<Inner>);
 
 struct Inner {
     client: Client,
-    tree: GroupStore,
+    known_groups: KnownGroups,
     memory: UserCache,
     /// The claims gate.
     audience: ClaimsGate,
@@ -117,7 +118,7 @@ impl Directory {
     fn with(client: Client, clock: TimeSource, server_clock: ServerClock) -> Self {
         Self(Arc::new(Inner {
             client,
-            tree: GroupStore::default(),
+            known_groups: KnownGroups::default(),
             memory: UserCache::default(),
             audience: ClaimsGate::default(),
             homes: Mutex::default(),
@@ -137,7 +138,7 @@ impl Directory {
     /// Fails early with a fix if the realm cannot be used.
     pub async fn reachable(&self) -> Result<(), Error> {
         users::profile::check(&self.0.client).await?;
-        groups::reachable(&self.0.client, &self.0.tree).await
+        self.0.groups().reachable().await
     }
 }
 
@@ -146,15 +147,19 @@ impl Inner {
         (self.clock)()
     }
 
+    fn groups(&self) -> GroupStore<'_> {
+        GroupStore { client: &self.client, known: &self.known_groups }
+    }
+
     fn homes(&self) -> Arc<Homes> {
         Arc::clone(&self.homes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn organization(&self, partner: &PartnerId) -> Option<Organization> {
-        self.homes().get(partner).map(|home| home.organization.clone())
+        self.homes().get(partner).cloned()
     }
 
-    fn set_home(&self, partner: &PartnerId, home: Option<Home>) {
+    fn set_home(&self, partner: &PartnerId, home: Option<Organization>) {
         let mut homes = self.homes.lock().unwrap_or_else(PoisonError::into_inner);
         match home {
             Some(home) => Arc::make_mut(&mut homes).insert(partner.clone(), home),
@@ -163,9 +168,8 @@ impl Inner {
     }
 
     fn people(&self) -> UserReader<'_> {
-        let (homes, owner) = (self.homes(), self.known_owner());
-        let (audience, server_clock) = (&self.audience, &self.server_clock);
-        UserReader { client: &self.client, memory: &self.memory, audience, server_clock, homes, owner, now: self.now() }
+        let (audience, server_clock, homes) = (&self.audience, &self.server_clock, self.homes());
+        UserReader { client: &self.client, memory: &self.memory, audience, server_clock, homes, now: self.now() }
     }
 
     /// All organizations with an ownership mark. The result replaces the known ones.
@@ -179,49 +183,16 @@ impl Inner {
             self.client.call(call.listing(first, max)).await?.read()
         };
         let all = pages::all(PAGE, |organization: &Organization| &organization.id, page).await?;
-        let found = self.tell_partners(all);
-        let home = |(id, (record, organization)): (&PartnerId, &(PartnerRecord, Organization))| {
-            (id.clone(), Home::of(record, organization))
-        };
-        *self.homes.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(found.iter().map(home).collect());
-        Ok(found.into_values().map(|(record, _)| record).collect())
-    }
-
-    /// The partner of each organization. Organizations without a partner are omitted.
-    fn tell_partners(&self, all: Vec<Organization>) -> BTreeMap<PartnerId, (PartnerRecord, Organization)> {
-        let (homes, owner) = (self.homes(), self.known_owner());
-        let was: BTreeMap<&str, _> =
-            homes.iter().map(|(id, home)| (home.organization.id.as_str(), (id, &home.mark))).collect();
-        let own: BTreeMap<PartnerId, String> = all
-            .iter()
-            .filter_map(|organization| Some((organizations::own_id(organization)?, organization.id.clone())))
-            .collect();
-        let whose = |said: &PartnerId| {
-            let home = || homes.get(said).map(|home| &home.organization);
-            let there = || home().filter(|known| organizations::own_id(known).as_ref() == Some(said));
-            own.get(said).or_else(|| there().map(|known| &known.id)).map(String::as_str)
-        };
-        let mut found: BTreeMap<PartnerId, (PartnerRecord, Organization)> = BTreeMap::new();
-        for organization in all {
-            let was = was.get(organization.id.as_str()).copied();
-            let known = organizations::PartnerContext {
-                owner: owner.as_ref(),
-                was,
-                whose: organizations::said_id(&organization).as_ref().and_then(whose),
-            };
-            let Some(record) = organizations::record(&organization, known) else { continue };
-            let until_now = homes.get(&record.id).map(|home| home.organization.id.as_str());
-            let other = found.get(&record.id);
-            if other.is_none_or(|(_, other)| organizations::is_before(&organization, other, until_now)) {
-                found.insert(record.id.clone(), (record, organization));
-            }
-        }
-        found
+        let found = organizations::records(all);
+        let readable = found.iter().filter(|(record, _)| record.is_readable());
+        let homes = readable.map(|(record, organization)| (record.id.clone(), organization.clone())).collect();
+        *self.homes.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(homes);
+        Ok(found.into_iter().map(|(record, _)| record).collect())
     }
 
     /// Reads the groups directly below guestlist's root in one call: the owner, and all other data of that level.
     async fn survey(&self) -> Result<Option<Owner>, Error> {
-        let children = groups::survey(&self.client, &self.tree).await?;
+        let children = self.groups().survey().await?;
         self.audience.learn(&children);
         Ok(groups::owner(&children))
     }
@@ -253,6 +224,6 @@ impl Inner {
     }
 
     async fn list_accounts(&self) -> Result<Vec<AccountRecord>, Error> {
-        Ok(groups::accounts(&self.client, &self.tree).await?)
+        Ok(self.groups().accounts().await?)
     }
 }

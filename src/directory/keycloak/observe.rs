@@ -6,16 +6,15 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 
 use super::super::{
-    AccountRecord, Changes, Cursor, DirectoryReader, Error, GuestRecord, MailRecord, Owner, Page, PageToken, PartnerId,
-    PartnerRecord, Purged, ShareRecord, SignInGate, UserRecord,
+    AccountRecord, Changed, Changes, Cursor, DirectoryReader, Error, GuestRecord, MailRecord, Owner, Page, PageToken,
+    PartnerId, PartnerRecord, Purged, ShareRecord, SignInGate, UserRecord,
 };
 use super::client::{Call, ClientError, optional};
 use super::endpoints::{GET_ORGANIZATION, LIST_ORGANIZATIONS, LIST_USERS};
 use super::pages::{PAGE, PageStep};
 use super::representations::{Organization, User};
-use super::{Directory, Inner, Listing, PoisonError, groups, sign_in};
-use crate::directory::keycloak::users::reader::Home;
-use crate::directory::keycloak::users::{guest, profile, strangers};
+use super::{Directory, Inner, Listing, PoisonError, organizations, sign_in};
+use crate::directory::keycloak::users::{guest, profile, recovery, strangers};
 use crate::domain::Email;
 
 /// The number of concurrent page reads. A page is expensive for the server, except pages behind the last one.
@@ -64,12 +63,14 @@ impl Inner {
             let mut items = Vec::new();
             for user in read {
                 if seen.insert(user.id.clone()) {
-                    let himself = people.himself(&user).await?;
-                    let guest = people.listed(&himself, walk).await?;
-                    marked.extend(guest.as_ref().map(|guest| guest.address.clone()));
-                    items.extend(guest);
-                    strangers.extend(strangers::at_username(&himself));
-                    users.extend(guest::workspace_user(&himself));
+                    let user = people.read(&user).await?;
+                    strangers.extend(strangers::at_username(&user).into_iter().chain(recovery::at_addresses(&user)));
+                    items.extend(match people.guest(&user, Some(walk)).await? {
+                        // Two users have the mark and its address, which Keycloak can allow.
+                        Some(guest) if !marked.insert(guest.address.clone()) => recovery::record(&user),
+                        guest => guest,
+                    });
+                    users.extend(guest::workspace_user(&user));
                 }
             }
             Ok(items)
@@ -82,14 +83,14 @@ impl Inner {
         if step == PageStep::End {
             listing.is_whole = true;
             let Listing { strangers, marked, .. } = listing;
-            items.extend(std::mem::take(strangers).into_iter().filter(|one| !marked.contains(&one.address)));
+            items.extend(strangers.drain(..).filter(|one| marked.insert(one.address.clone())));
         }
         let next = (step != PageStep::End).then(|| PageToken(listing.pages.first().to_string()));
         Ok(Page { items, next })
     }
 
     async fn list_shares(&self) -> Result<Page<ShareRecord>, Error> {
-        let found = groups::shares(&self.client, &self.tree).await?;
+        let found = self.groups().shares().await?;
         let known = found.iter().map(|share| (share.uid.clone(), share.clone())).collect();
         *self.shares.lock().unwrap_or_else(PoisonError::into_inner) = known;
         Ok(whole(found))
@@ -111,20 +112,22 @@ impl Inner {
     }
 
     pub(super) async fn read_partner(&self, id: &PartnerId) -> Result<Option<(PartnerRecord, Organization)>, Error> {
-        let known = self.homes().get(id).cloned();
+        let known = self.organization(id);
         let mut found = match &known {
-            Some(home) => self.read_organization(&home.organization.id).await?.into_iter().collect(),
+            Some(home) => self.read_organization(&home.id).await?.into_iter().collect(),
             None => Vec::new(),
         };
-        if known.is_some() && found.is_empty() {
-            // The organization was deleted, so its memberships are gone.
-            self.all_changed();
-        }
         if found.is_empty() {
-            found = self.organizations_with(&format!("guestlist.id:\"{}\"", id.0)).await?;
+            found = self.organizations_with(&organizations::with_id(id)).await?;
         }
-        let read = self.tell_partners(found).remove(id);
-        self.set_home(id, read.as_ref().map(|(record, organization)| Home::of(record, organization)));
+        let read = organizations::records(found).into_iter().find(|(record, _)| record.id == *id);
+        let home =
+            read.as_ref().filter(|(record, _)| record.is_readable()).map(|(_, organization)| organization.clone());
+        if known.is_some_and(|known| home.as_ref().is_none_or(|home| home.id != known.id)) {
+            // The organization was deleted, so its memberships are gone. Or its ownership mark is unreadable now.
+            self.changed_too(Changed::Everything);
+        }
+        self.set_home(id, home);
         Ok(read)
     }
 
@@ -143,11 +146,22 @@ impl Inner {
     }
 
     async fn read_guest(&self, address: &Email) -> Result<Option<GuestRecord>, Error> {
-        match self.people().user_marked(address).await? {
-            Some(user) => self.look(&user).await,
-            None => {
+        let people = self.people();
+        if let Some(user) = recovery::user_at(address) {
+            let Some(user) = people.user(user).await? else { return Ok(None) };
+            return Ok(self.look(&user).await?.filter(|record| record.address == *address));
+        }
+        match people.user_marked(address).await? {
+            Ok(user) => self.look(&user).await,
+            Err(bearers) => {
                 if self.memory.user_at(address).is_some() {
                     profile::check(&self.client).await?;
+                }
+                if let Some(user) = bearers.first() {
+                    // The claims are in the user's own record.
+                    let own = bearers.iter().filter_map(|user| recovery::substitute(&user.id));
+                    own.for_each(|own| self.changed_too(Changed::Guest(own)));
+                    return Ok(Some(recovery::at(address.clone(), user)));
                 }
                 Ok(self.user_named(address).await?.as_ref().and_then(strangers::at_username))
             }
@@ -183,7 +197,7 @@ impl Inner {
     pub(super) async fn read_user(&self, email: &Email) -> Result<Option<UserRecord>, Error> {
         let people = self.people();
         let Some(found) = people.user_at(email).await? else { return Ok(None) };
-        Ok(guest::workspace_user(people.himself(&found).await?.as_ref()))
+        Ok(guest::workspace_user(people.read(&found).await?.as_ref()))
     }
 }
 
@@ -252,7 +266,7 @@ impl DirectoryReader for Directory {
     }
 
     fn mails(&self, _page: Option<PageToken>) -> BoxFuture<'_, Result<Page<MailRecord>, Error>> {
-        async { Ok(whole(groups::mails(&self.0.client, &self.0.tree).await?)) }.boxed()
+        async { Ok(whole(self.0.groups().mails().await?)) }.boxed()
     }
 
     fn shares(&self, _page: Option<PageToken>) -> BoxFuture<'_, Result<Page<ShareRecord>, Error>> {
@@ -260,7 +274,7 @@ impl DirectoryReader for Directory {
     }
 
     fn purged(&self) -> BoxFuture<'_, Result<Purged, Error>> {
-        async { Ok(groups::read_purges(&self.0.client, &self.0.tree).await?) }.boxed()
+        async { Ok(self.0.groups().read_purges().await?) }.boxed()
     }
 
     fn partner<'a>(&'a self, id: &'a PartnerId) -> BoxFuture<'a, Result<Option<PartnerRecord>, Error>> {
@@ -272,7 +286,7 @@ impl DirectoryReader for Directory {
     }
 
     fn account<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AccountRecord>, Error>> {
-        async { Ok(groups::one_account(&self.0.client, &self.0.tree, name).await?) }.boxed()
+        async { Ok(self.0.groups().one_account(name).await?) }.boxed()
     }
 
     fn user<'a>(&'a self, email: &'a Email) -> BoxFuture<'a, Result<Option<UserRecord>, Error>> {

@@ -1,12 +1,13 @@
 //! A partner as an organization, whose attributes contain the ownership mark. Its alias never changes and cannot
 //! collide between namespaces. Its name is shown to guests in their invitation.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
-use serde_json::{Value, json};
 
 use crate::directory::keycloak::representations::{Attributes, Organization, first};
 use crate::directory::keycloak::users::guest::shortened;
-use crate::directory::{Origin, Owner, OwnershipMark, PartnerId, PartnerRecord};
+use crate::directory::{Integrity, Origin, OwnershipMark, PartnerId, PartnerRecord};
 use crate::domain::Email;
 
 const ID: &str = "guestlist.id";
@@ -33,147 +34,89 @@ const LEFT_ON: &str = "left on";
 /// The length of the UID's part in an alias.
 const UID_SHOWN: usize = 8;
 
-/// Facts about an organization besides its own attributes.
-#[derive(Clone, Copy, Default)]
-pub struct PartnerContext<'a> {
-    /// The owner of the realm.
-    pub owner: Option<&'a Owner>,
-    /// The organization's partner and ownership mark at the last read.
-    pub was: Option<(&'a PartnerId, &'a OwnershipMark)>,
-    /// Keycloak's identifier of the organization that has the alias of the partner named here.
-    pub whose: Option<&'a str>,
-}
-
-/// Reads a partner's record. `None`: no data identifies the partner. The organization may name a partner while
-/// another organization has that partner's alias, which never changes. Its identifier was edited then, and its own
-/// alias and ownership mark decide.
-pub fn record(organization: &Organization, known: PartnerContext<'_>) -> Option<PartnerRecord> {
-    let own = own_id(organization);
-    let anothers = own.is_some() && known.whose.is_some_and(|other| other != organization.id);
-    let was = || known.was.map(|(id, _)| id.clone());
-    let id = said_id(organization).filter(|_| !anothers).or_else(was).or(own)?;
-    Some(read(organization, &id).unwrap_or_else(|| damaged(organization, id, known)))
-}
-
-/// The partner identifier in the organization's attributes.
-pub fn said_id(organization: &Organization) -> Option<PartnerId> {
-    first(&organization.attributes, ID).map(|id| PartnerId(id.to_owned()))
-}
-
-/// The partner identifier from the organization's alias and ownership mark.
-pub fn own_id(organization: &Organization) -> Option<PartnerId> {
-    own_mark(organization).map(|mark| PartnerId::of(&mark.uid))
-}
-
-/// The ownership mark, if the alias matches it. No other organization can have that alias.
-fn own_mark(organization: &Organization) -> Option<OwnershipMark> {
-    mark(&organization.attributes).filter(|mark| alias(mark) == organization.alias)
-}
-
-fn mark(attributes: &Attributes) -> Option<OwnershipMark> {
-    let text = |name| first(attributes, name).map(str::to_owned);
-    Some(OwnershipMark {
-        installation: text(INSTALLATION)?,
-        cluster: text(CLUSTER)?,
-        namespace: text(NAMESPACE)?,
-        name: text(NAME)?,
-        uid: text(UID)?,
-        origin: Origin::Created,
-    })
-}
-
-fn read(organization: &Organization, id: &PartnerId) -> Option<PartnerRecord> {
-    let value = |name| first(&organization.attributes, name);
-    let admins = organization.attributes.get(HOST_ADMINS).map(Vec::as_slice).unwrap_or_default();
-    Some(PartnerRecord {
-        id: value(ID).filter(|said| *said == id.0).map(|_| id.clone())?,
-        mark: mark(&organization.attributes)?,
-        display_name: display_name(organization),
-        host_admins: admins.iter().map(|text| Email::parse(text)).collect::<Result<_, _>>().ok()?,
-        suspended: value(SUSPENDED).is_some(),
-        deactivated_at: match value(DEACTIVATED_AT) {
-            Some(text) => Some(text.parse::<Timestamp>().ok()?),
-            None => None,
-        },
-    })
-}
-
-/// A partner with an incomplete ownership mark, edited by hand or partly removed. Its members are still its guests.
-/// The record contains the readable parts and no Host Admins, so it differs from the spec until it is written again.
-fn damaged(organization: &Organization, id: PartnerId, known: PartnerContext<'_>) -> PartnerRecord {
-    tracing::warn!(
-        organization = organization.alias,
-        "the ownership mark of an organization cannot be read: it is written again"
-    );
-    let value = |name| first(&organization.attributes, name);
-    let was = |part: fn(&OwnershipMark) -> &str| known.was.map(|(_, mark)| part(mark)).unwrap_or_default();
-    // Without an owner in its mark, an organization belongs to the owner of the realm.
-    let owned = |part: fn(&Owner) -> &str| known.owner.map(part).unwrap_or_default();
-    PartnerRecord {
-        id,
-        mark: OwnershipMark {
-            installation: value(INSTALLATION).unwrap_or(owned(|owner| &owner.installation)).to_owned(),
-            cluster: value(CLUSTER).unwrap_or(owned(|owner| &owner.cluster)).to_owned(),
-            namespace: value(NAMESPACE).unwrap_or(was(|mark| &mark.namespace)).to_owned(),
-            name: value(NAME).unwrap_or(was(|mark| &mark.name)).to_owned(),
-            uid: value(UID).unwrap_or(was(|mark| &mark.uid)).to_owned(),
-            origin: Origin::Created,
-        },
-        display_name: display_name(organization),
-        host_admins: Vec::new(),
-        suspended: value(SUSPENDED).is_some(),
-        deactivated_at: value(DEACTIVATED_AT).and_then(|text| text.parse().ok()),
+/// The partners of organizations. Organizations without data of guestlist are omitted. If several organizations have
+/// readable marks with one identifier, none of them is the partner: the marks are ambiguous.
+pub fn records(all: Vec<Organization>) -> Vec<(PartnerRecord, Organization)> {
+    let mut found: Vec<_> = all.into_iter().filter_map(|one| Some((record(&one)?, one))).collect();
+    let mut bearers: BTreeMap<PartnerId, usize> = BTreeMap::new();
+    for (record, _) in found.iter().filter(|(record, _)| record.is_readable()) {
+        *bearers.entry(record.id.clone()).or_default() += 1;
     }
+    for (record, organization) in &mut found {
+        if bearers.get(&record.id).is_some_and(|bearers| *bearers > usize::from(record.is_readable())) {
+            (record.id, record.integrity) = (by_organization(organization), Integrity::Unreadable);
+        }
+        if !record.is_readable() {
+            tracing::warn!(
+                organization = organization.alias,
+                "OwnershipMarkUnreadable: the attributes guestlist.* of an organization were edited, or another \
+                 organization has them too; its guests have no accounts. If it is a copy, remove the attributes. \
+                 Otherwise restore them, or delete the organization: guestlist creates it again and invites its guests"
+            );
+        }
+    }
+    found
 }
 
-/// The order of organizations with the same partner identifier, of which all but one are copies. The first is the one
-/// with guestlist's alias, otherwise the one that was the partner's until now.
-pub fn is_before(one: &Organization, other: &Organization, until_now: Option<&str>) -> bool {
-    let place =
-        |organization: &Organization| (own_mark(organization).is_none(), until_now != Some(organization.id.as_str()));
-    (place(one), &one.id) < (place(other), &other.id)
-}
-
-/// The query for organizations with the UID of an ownership mark.
-pub fn with_uid(mark: &OwnershipMark) -> String {
-    format!("{UID}:\"{}\"", mark.uid)
-}
-
-/// Whether an organization without a readable partner is this one's: its alias or UID matches, and no readable part
-/// of its mark contradicts.
-pub fn is_left_of(organization: &Organization, record: &PartnerRecord) -> bool {
+/// Reads a partner's record. `None`: the organization has no data of guestlist. The record is unreadable if a part of
+/// the ownership mark is missing.
+fn record(organization: &Organization) -> Option<PartnerRecord> {
+    if !ALL.iter().any(|name| organization.attributes.contains_key(*name)) {
+        return None;
+    }
     let value = |name| first(&organization.attributes, name);
-    let is = |name, ours: &str| value(name).is_none_or(|said| said == ours);
-    let named = organization.alias == alias(&record.mark) || value(UID) == Some(record.mark.uid.as_str());
-    let its_own = own_mark(organization).is_some_and(|mark| mark == record.mark);
-    named
-        && (its_own || is(ID, &record.id.0))
-        && is(INSTALLATION, &record.mark.installation)
-        && is(CLUSTER, &record.mark.cluster)
-        && is(UID, &record.mark.uid)
+    let text = |name| value(name).unwrap_or_default().to_owned();
+    let mark = OwnershipMark {
+        installation: text(INSTALLATION),
+        cluster: text(CLUSTER),
+        namespace: text(NAMESPACE),
+        name: text(NAME),
+        uid: text(UID),
+        origin: Origin::Created,
+    };
+    let id = value(ID).map(|id| PartnerId(id.to_owned()));
+    let is_whole = [INSTALLATION, CLUSTER, NAMESPACE, NAME, UID].iter().all(|name| value(name).is_some());
+    let admins = organization.attributes.get(HOST_ADMINS).map(Vec::as_slice).unwrap_or_default();
+    let host_admins: Vec<Email> = admins.iter().filter_map(|text| Email::parse(text).ok()).collect();
+    let deactivated_at: Option<Timestamp> = value(DEACTIVATED_AT).and_then(|text| text.parse().ok());
+    let as_written = admins.len() == host_admins.len()
+        && deactivated_at.is_some() == value(DEACTIVATED_AT).is_some()
+        && !is_switched(organization);
+    Some(PartnerRecord {
+        integrity: match (&id, as_written) {
+            (Some(_), true) if is_whole => Integrity::Intact,
+            (Some(_), false) if is_whole => Integrity::Outdated,
+            _ => Integrity::Unreadable,
+        },
+        id: id.unwrap_or_else(|| by_organization(organization)),
+        mark,
+        display_name: display_name(organization),
+        host_admins,
+        suspended: value(SUSPENDED).is_some(),
+        deactivated_at,
+    })
 }
 
-/// A suffix of the name of an organization that an administrator enabled or disabled.
-const SWITCHED: &str = " (switched by hand)";
+/// The identifier of a record without a readable ownership mark.
+fn by_organization(organization: &Organization) -> PartnerId {
+    PartnerId(format!("keycloak-{}", organization.id))
+}
 
-/// The display name. If an administrator enabled or disabled the organization, a suffix makes it differ from the spec
-/// until it is written again.
+/// The query for organizations with a partner's identifier.
+pub fn with_id(id: &PartnerId) -> String {
+    format!("{ID}:\"{}\"", id.0)
+}
+
 fn display_name(organization: &Organization) -> String {
     let suffix = format!(" ({})", organization.alias);
     let name = organization.name.strip_suffix(&suffix).unwrap_or(&organization.name);
-    let name = format!("{name}{}", first(&organization.attributes, NAME_REST).unwrap_or_default());
-    let right = match first(&organization.attributes, SUSPENDED) {
-        // A deactivated organization is not corrected.
-        _ if organization.attributes.contains_key(DEACTIVATED_AT) => true,
-        Some(OFF) => !organization.enabled,
-        Some(_) | None => organization.enabled,
-    };
-    if right { name } else { format!("{name}{SWITCHED}") }
+    format!("{name}{}", first(&organization.attributes, NAME_REST).unwrap_or_default())
 }
 
-/// A name without the suffix.
-pub fn plain(display_name: &str) -> &str {
-    display_name.strip_suffix(SWITCHED).unwrap_or(display_name)
+/// Whether an administrator enabled or disabled the organization. A deactivated one is not corrected.
+fn is_switched(organization: &Organization) -> bool {
+    let off = first(&organization.attributes, SUSPENDED) == Some(OFF);
+    !organization.attributes.contains_key(DEACTIVATED_AT) && organization.enabled == off
 }
 
 /// Writes a record into an organization's attributes. Attributes of others stay.
@@ -204,49 +147,28 @@ pub fn alias(mark: &OwnershipMark) -> String {
 }
 
 /// The wanted organization. If another one has the name, the alias distinguishes them.
-pub fn body(record: &PartnerRecord, existing: Option<&Organization>, name_is_taken: bool, enabled: bool) -> Value {
-    let alias = existing.map_or_else(|| alias(&record.mark), |organization| organization.alias.clone());
-    let mut attributes = existing.map(|organization| organization.attributes.clone()).unwrap_or_default();
-    write(record, &mut attributes, enabled);
-    let suffix = if name_is_taken { format!(" ({alias})") } else { String::new() };
+pub fn wanted(
+    record: &PartnerRecord,
+    existing: Option<&Organization>,
+    name_is_taken: bool,
+    enabled: bool,
+) -> Organization {
+    let new = || Organization { alias: alias(&record.mark), ..Organization::default() };
+    let mut wanted = existing.cloned().unwrap_or_else(new);
+    write(record, &mut wanted.attributes, enabled);
+    let suffix = if name_is_taken { format!(" ({})", wanted.alias) } else { String::new() };
     let shown = shortened(&record.display_name, LONGEST - suffix.len().min(LONGEST));
     if let Some(rest) = record.display_name.strip_prefix(&shown).filter(|rest| !rest.is_empty()) {
-        attributes.insert(NAME_REST.to_owned(), vec![rest.to_owned()]);
+        wanted.attributes.insert(NAME_REST.to_owned(), vec![rest.to_owned()]);
     }
-    let name = format!("{shown}{suffix}");
-    json!({
-        "name": name,
-        "alias": alias,
-        "enabled": enabled,
-        "description": existing.and_then(|organization| organization.description.as_ref()),
-        "redirectUrl": existing.and_then(|organization| organization.redirect_url.as_ref()),
-        "domains": existing.map(|organization| organization.domains.as_slice()).unwrap_or_default(),
-        "attributes": attributes,
-    })
+    Organization { name: format!("{shown}{suffix}"), enabled, ..wanted }
 }
 
 /// An organization without its ownership mark.
-pub fn unmarked(organization: &Organization) -> Value {
-    let mut attributes = organization.attributes.clone();
-    attributes.retain(|name, _| !ALL.contains(&name.as_str()));
-    as_it_is(organization, organization.enabled, &attributes)
-}
-
-/// An organization with the same content, disabled.
-pub fn switched_off(organization: &Organization) -> Value {
-    as_it_is(organization, false, &organization.attributes)
-}
-
-fn as_it_is(organization: &Organization, enabled: bool, attributes: &Attributes) -> Value {
-    json!({
-        "name": organization.name,
-        "alias": organization.alias,
-        "enabled": enabled,
-        "description": organization.description,
-        "redirectUrl": organization.redirect_url,
-        "domains": organization.domains,
-        "attributes": attributes,
-    })
+pub fn unmarked(organization: &Organization) -> Organization {
+    let mut unmarked = organization.clone();
+    unmarked.attributes.retain(|name, _| !ALL.contains(&name.as_str()));
+    unmarked
 }
 
 #[cfg(test)]
@@ -270,19 +192,29 @@ mod tests {
             host_admins: Vec::new(),
             suspended: false,
             deactivated_at: None,
+            integrity: Integrity::Intact,
         };
-        let made: Organization = serde_json::from_value(body(&record, None, false, true)).unwrap();
-        Organization { id: id.to_owned(), ..made }
+        Organization { id: id.to_owned(), ..wanted(&record, None, false, true) }
+    }
+
+    fn readable(all: &[&Organization]) -> Vec<PartnerId> {
+        let records = records(all.iter().map(|one| (*one).clone()).collect());
+        records.into_iter().filter(|(record, _)| record.is_readable()).map(|(record, _)| record.id).collect()
     }
 
     #[test]
-    fn organization_identifier_holds_unless_owned_by_another() {
-        let id = |name: &str| PartnerId::of(&format!("u-{name}"));
-        let kept = organization("1", "acme", "whatever");
-        assert_eq!(record(&kept, PartnerContext::default()).unwrap().id.0, "whatever");
-        let (acme, zeta) = (organization("1", "acme", &id("zeta").0), organization("2", "zeta", &id("zeta").0));
-        let known = PartnerContext { whose: Some(&zeta.id), ..PartnerContext::default() };
-        assert_eq!([&acme, &zeta].map(|one| record(one, known).unwrap().id), [id("acme"), id("zeta")]);
+    fn identifier_of_two_organizations_is_of_neither() {
+        let id = |name: &str| PartnerId(name.to_owned());
+        let [acme, zeta] = ["acme", "zeta"].map(|name| organization("1", name, name));
+        assert_eq!(readable(&[&acme, &zeta]), [id("acme"), id("zeta")]);
+        let claims_zeta = organization("2", "acme", "zeta");
+        assert_eq!(readable(&[&claims_zeta, &zeta]), []);
+        let named: Vec<_> = records(vec![claims_zeta, zeta]).into_iter().map(|(record, _)| record.mark.name).collect();
+        assert_eq!(named, ["acme", "zeta"], "both partners are named");
+        let mut partial = Organization { alias: "copy".to_owned(), ..acme.clone() };
+        assert_eq!(readable(&[&acme, &partial]), []);
+        partial.attributes.remove(UID);
+        assert_eq!(readable(&[&acme, &partial]), [id("acme")]);
     }
 
     #[test]
@@ -306,14 +238,15 @@ mod tests {
                 host_admins: Vec::new(),
                 suspended: false,
                 deactivated_at: None,
+                integrity: Integrity::Intact,
             };
-            let written: Organization = serde_json::from_value(body(&record_of, None, taken, true)).unwrap();
+            let written = wanted(&record_of, None, taken, true);
             assert!(written.name.encode_utf16().count() <= LONGEST, "{}", written.name);
-            assert_eq!(record(&written, PartnerContext::default()).as_ref(), Some(&record_of));
+            assert_eq!(record(&written).as_ref(), Some(&record_of));
             // A shorter name leaves no rest.
             let short = PartnerRecord { display_name: "Acme".to_owned(), ..record_of };
-            let written: Organization = serde_json::from_value(body(&short, Some(&written), taken, true)).unwrap();
-            assert_eq!(record(&written, PartnerContext::default()), Some(short));
+            let written = wanted(&short, Some(&written), taken, true);
+            assert_eq!(record(&written), Some(short));
         }
     }
 }

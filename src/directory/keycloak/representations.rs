@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Attributes: each name has several values, in order.
 pub type Attributes = BTreeMap<String, Vec<String>>;
@@ -77,17 +77,17 @@ impl Credential {
     }
 }
 
-/// An organization.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+/// An organization. A write without a field erases it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Organization {
+    #[serde(skip_serializing)]
     pub id: String,
     pub name: String,
     pub alias: String,
     pub enabled: bool,
     pub description: Option<String>,
     pub redirect_url: Option<String>,
-    /// Stored unchanged, because a write without them erases them.
     pub domains: Vec<serde_json::Value>,
     pub attributes: Attributes,
 }
@@ -122,6 +122,7 @@ pub struct Group {
     pub name: String,
     /// From the root, with slashes; empty if the response has none.
     pub path: String,
+    pub parent_id: Option<String>,
     pub attributes: Attributes,
 }
 

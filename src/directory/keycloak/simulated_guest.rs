@@ -5,14 +5,13 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use super::super::all_pages;
 use super::super::import::{EntryOutcome, ExistingRecords, KnownUser, Planned, UserChanges, plan};
-use super::super::{
-    AccountRecord, DirectoryReader, Error, Import, Imported, Origin, Page, PageToken, SignInGate, Snapshot, UserRecord,
-};
+use super::super::{AccountRecord, DirectoryReader, Error, Import, Imported, Origin, SignInGate, Snapshot, UserRecord};
 use super::client::{Call, ClientError};
 use super::endpoints::CREATE_USER;
 use super::representations::User;
-use super::{Directory, Inner, groups};
+use super::{Directory, Inner};
 use crate::directory::keycloak::users::guest;
 use crate::directory::keycloak::users::guest::names;
 use crate::domain::Email;
@@ -28,12 +27,12 @@ impl Directory {
     /// The whole content of the realm, both guestlist's and the workspace's.
     pub async fn everything(&self) -> Result<Snapshot, Error> {
         Ok(Snapshot {
-            partners: pages(|page| self.partners(page)).await?,
-            guests: pages(|page| self.guests(page)).await?,
-            accounts: pages(|page| self.accounts(page)).await?,
-            users: pages(|page| self.users(page)).await?,
-            mails: pages(|page| self.mails(page)).await?,
-            shares: pages(|page| self.shares(page)).await?,
+            partners: all_pages(|page| self.partners(page)).await?,
+            guests: all_pages(|page| self.guests(page)).await?,
+            accounts: all_pages(|page| self.accounts(page)).await?,
+            users: all_pages(|page| self.users(page)).await?,
+            mails: all_pages(|page| self.mails(page)).await?,
+            shares: all_pages(|page| self.shares(page)).await?,
             purged: self.purged().await?,
             sign_in: SignInGate::default(),
         })
@@ -61,7 +60,7 @@ impl Directory {
             note(format!("user {}", user.email), self.0.add_person(user).await);
         }
         for account in &accounts {
-            let written = groups::set_account(&self.0.client, &self.0.tree, account).await;
+            let written = self.0.groups().set_account(account).await;
             note(format!("account {:?}", account.name), written.map_err(Error::from));
         }
         said
@@ -124,7 +123,7 @@ impl Directory {
         let old = self.known_account(account).await?;
         self.no_guest_owns(account, owners.iter()).await?;
         let new = AccountRecord { owners: owners.iter().cloned().collect(), ..old.clone() };
-        groups::set_account(&self.0.client, &self.0.tree, &new).await?;
+        self.0.groups().set_account(&new).await?;
         Ok(new != old)
     }
 
@@ -132,7 +131,7 @@ impl Directory {
     pub async fn set_deleted(&self, account: &str, deleted: bool) -> Result<bool, Error> {
         let old = self.known_account(account).await?;
         let new = AccountRecord { deleted, ..old.clone() };
-        groups::set_account(&self.0.client, &self.0.tree, &new).await?;
+        self.0.groups().set_account(&new).await?;
         Ok(new != old)
     }
 
@@ -174,21 +173,5 @@ impl Inner {
 }
 
 fn has_left(user: &User) -> bool {
-    guest::is_marked(user) && !guest::recorded(user).live
-}
-
-async fn pages<T, F>(mut page: impl FnMut(Option<PageToken>) -> F) -> Result<Vec<T>, Error>
-where
-    F: Future<Output = Result<Page<T>, Error>>,
-{
-    let mut all = Vec::new();
-    let mut token = None;
-    loop {
-        let Page { items, next } = page(token).await?;
-        all.extend(items);
-        match next {
-            Some(next) => token = Some(next),
-            None => return Ok(all),
-        }
-    }
+    guest::address(user).is_some() && !guest::recorded(user).live
 }

@@ -10,9 +10,9 @@ use super::rows::{self, put_grant, recent_text, stamp};
 use super::schema::fault;
 use super::{Error, OpenMode, Store, simulated_guest};
 use crate::directory::{
-    GuestChange, GuestRecord, Login, MfaRecord, NewGuest, Operation, Origin, Owner, PartnerRecord, Snapshot,
+    GuestChange, GuestId, GuestRecord, Integrity, Login, MfaRecord, Operation, Origin, Owner, PartnerChange, PartnerId,
+    PartnerRecord, Snapshot,
 };
-use crate::domain::Email;
 
 impl Store {
     /// Creates a directory in memory with this content. The copy lacks rules of other backends, such as those for links
@@ -29,47 +29,53 @@ impl Store {
     }
 }
 
-/// Facts of copied records for which this backend has no columns. Only an admission changes them.
+/// Facts of copied records for which this backend has no columns.
 #[derive(Default)]
-pub(super) struct Beside(BTreeMap<Email, Facts>);
-
-struct Facts {
-    email: Email,
-    mfa_is_unknown: bool,
-    login: Option<Login>,
+pub(super) struct Beside {
+    guests: BTreeMap<GuestId, GuestRecord>,
+    partners: BTreeMap<PartnerId, Integrity>,
 }
 
 impl Beside {
     fn of(all: &Snapshot) -> Self {
-        let facts = |guest: &GuestRecord| {
-            let adopted = guest.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Adopted);
-            let facts = Facts {
-                email: guest.email.clone(),
-                mfa_is_unknown: guest.mfa == MfaRecord::Unknown,
-                // The workspace, not guestlist, controls the login of an adopted user.
-                login: adopted.then_some(guest.login),
-            };
-            let held = facts.mfa_is_unknown || facts.login.is_some() || facts.email != guest.address;
-            held.then(|| (guest.address.clone(), facts))
-        };
-        Self(all.guests.iter().filter_map(facts).collect())
+        let integrity = |partner: &PartnerRecord| (partner.id.clone(), partner.integrity);
+        Self {
+            guests: all.guests.iter().map(|guest| (guest.id.clone(), guest.clone())).collect(),
+            partners: all.partners.iter().map(integrity).collect(),
+        }
     }
 
     /// Adds these facts to a record that was read from the rows.
     pub fn complete(&self, record: &mut GuestRecord) {
-        let Some(facts) = self.0.get(&record.address) else { return };
-        record.email = facts.email.clone();
-        if facts.mfa_is_unknown {
+        let Some(copied) = self.guests.get(&record.id) else { return };
+        record.email = copied.email.clone();
+        record.integrity = copied.integrity;
+        if copied.mfa == MfaRecord::Unknown {
             record.mfa = MfaRecord::Unknown;
         }
-        record.login = facts.login.unwrap_or(record.login);
+        match copied.mark.as_ref().map(|mark| mark.origin) {
+            // The workspace, not guestlist, controls the login of an adopted user.
+            Some(Origin::Adopted) => record.login = copied.login,
+            Some(Origin::Created) => {}
+            None => record.mark = None,
+        }
     }
 
-    /// Applies an operation: an admission drops the copied facts, because the invited address is then the current
-    /// one.
+    /// Adds these facts to a partner that was read from the rows.
+    pub fn complete_partner(&self, record: &mut PartnerRecord) {
+        record.integrity = self.partners.get(&record.id).copied().unwrap_or_default();
+    }
+
+    /// Applies an operation: a written record is intact. An admission drops the copied facts, because the invited
+    /// address is then the current one.
     pub fn take_in(&mut self, operation: &Operation) {
-        if let Operation::Guest { change: GuestChange::Invite(NewGuest { address, .. }), .. } = operation {
-            self.0.remove(address);
+        match operation {
+            Operation::Guest { id, change: GuestChange::Invite(_) } => drop(self.guests.remove(id)),
+            Operation::Guest { id, change: GuestChange::Update { .. } } => {
+                self.guests.entry(id.clone()).and_modify(|copied| copied.integrity = Integrity::Intact);
+            }
+            Operation::Partner { id, change: PartnerChange::Apply { .. } } => drop(self.partners.remove(id)),
+            _ => {}
         }
     }
 }
@@ -131,7 +137,7 @@ fn fill(tx: &Connection, all: &Snapshot, owner: &Owner) -> rusqlite::Result<()> 
 }
 
 fn put_partner(tx: &Connection, partner: &PartnerRecord) -> rusqlite::Result<usize> {
-    let PartnerRecord { id, mark, display_name, host_admins, suspended, deactivated_at } = partner;
+    let PartnerRecord { id, mark, display_name, host_admins, suspended, deactivated_at, integrity: _ } = partner;
     let admins = host_admins.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
     let sql = "INSERT INTO partners (id, installation, cluster, namespace, name, uid, display_name, host_admins, \
                suspended, deactivated_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
@@ -150,11 +156,8 @@ fn put_partner(tx: &Connection, partner: &PartnerRecord) -> rusqlite::Result<usi
 }
 
 fn put_guest(tx: &Connection, guest: &GuestRecord) -> rusqlite::Result<()> {
-    // An identity without an ownership mark is stored among the users.
-    if guest.mark.is_none() {
-        return Ok(());
-    }
-    rows::put_guest(tx, guest)?;
+    // `Beside` has the identities without an ownership mark.
+    rows::put_guest(tx, &GuestRecord { mark: Some(guest.mark.clone().unwrap_or_default()), ..guest.clone() })?;
     if guest.login == Login::DisabledByOther {
         tx.execute("UPDATE guests SET disabled_by_other = 1 WHERE id = ?1", [&guest.id.0])?;
     }

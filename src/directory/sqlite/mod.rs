@@ -200,14 +200,14 @@ impl Store {
     }
 
     fn partners(&self, page: Option<PageToken>) -> Result<Page<PartnerRecord>, Error> {
-        self.page(page, "id", rows::partners, |partner| partner.id.0.clone())
+        let mut page = self.page(page, "id", rows::partners, |partner| partner.id.0.clone())?;
+        page.items.iter_mut().for_each(|partner| self.beside.complete_partner(partner));
+        Ok(page)
     }
 
     fn guests(&self, page: Option<PageToken>) -> Result<Page<GuestRecord>, Error> {
         let mut page = self.page(page, "id", rows::guests, |guest| guest.id.0.clone())?;
-        for guest in &mut page.items {
-            self.beside.complete(guest);
-        }
+        page.items.iter_mut().for_each(|guest| self.beside.complete(guest));
         Ok(page)
     }
 
@@ -233,7 +233,9 @@ impl Store {
 
     fn partner(&self, id: &PartnerId) -> Result<Option<PartnerRecord>, Error> {
         let read = self.read("read a partner", |tx| rows::partners(tx, "WHERE id = ?1", &[&id.0]))?;
-        Ok(read.into_iter().next())
+        let mut read = read.into_iter().next();
+        read.iter_mut().for_each(|partner| self.beside.complete_partner(partner));
+        Ok(read)
     }
 
     fn guest(&self, address: &Email) -> Result<Option<GuestRecord>, Error> {

@@ -7,8 +7,8 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, Row, params};
 
 use super::super::{
-    AccountRecord, Grant, GrantRecord, GuestId, GuestRecord, InvitationRecord, Login, MailRecord, MfaRecord, Origin,
-    OwnershipMark, PartnerId, PartnerRecord, Purged, Revision, SentMail, ShareRecord, UserRecord,
+    AccountRecord, Grant, GrantRecord, GuestId, GuestRecord, Integrity, InvitationRecord, Login, MailRecord, MfaRecord,
+    Origin, OwnershipMark, PartnerId, PartnerRecord, Purged, Revision, SentMail, ShareRecord, UserRecord,
 };
 use super::change_feed::KEPT;
 use crate::domain::{Email, GuestRole, Methods, MfaMethod, ShareRole};
@@ -76,6 +76,7 @@ pub fn partner(row: &Row<'_>) -> Result<PartnerRecord> {
             .collect::<Result<_>>()?,
         suspended: row.get(9)?,
         deactivated_at: maybe_time(row, 8)?,
+        integrity: Integrity::Intact,
     })
 }
 
@@ -132,6 +133,7 @@ fn guest(row: &Row<'_>) -> Result<GuestRecord> {
         mfa: MfaRecord::Known(SmallMap::default()),
         allowed: methods(row, 22)?,
         grants: SmallMap::default(),
+        integrity: Integrity::Intact,
     })
 }
 

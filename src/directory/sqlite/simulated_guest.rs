@@ -51,9 +51,8 @@ impl Store {
         };
         let mut all = read().map_err(failed)?;
         drop(tx);
-        for guest in &mut all.guests {
-            self.beside.complete(guest);
-        }
+        all.guests.iter_mut().for_each(|guest| self.beside.complete(guest));
+        all.partners.iter_mut().for_each(|partner| self.beside.complete_partner(partner));
         Ok(all)
     }
 

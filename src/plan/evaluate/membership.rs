@@ -59,6 +59,9 @@ impl<'a> EvaluatedMembership<'a> {
         let newcomer = claim.live().is_none();
         let mut violations = own_violations(inputs, partner, entry, claim, newcomer);
         let mut wait = wait(inputs, partner, entry, newcomer);
+        if claim == Ownership::Unreadable {
+            wait = wait.or(Some(PendingReason::on(Reason::OwnershipMarkUnreadable)));
+        }
         if newcomer && violations.is_empty() && wait.is_none() {
             violations.extend(claim_violations(inputs, partner, entry, claim, is_eligible));
         } else if newcomer && matches!(claim, Ownership::OwnedByOther) {
@@ -244,7 +247,7 @@ fn own_violations(
         let corporate = inputs.workspace.corporate_domains();
         found.extend(cross_object::host_domain(email, corporate, &partner.admin_domains));
         found.extend(partner.domains().and_then(|domains| cross_object::domain_allowed(email, domains)));
-        if newcomer && is_workspace_user(inputs, partner, email) {
+        if newcomer && claim != Ownership::Unreadable && is_workspace_user(inputs, partner, email) {
             found.push(messages::is_workspace_user());
         }
         if matches!(claim, Ownership::Unmanaged) {
@@ -325,7 +328,7 @@ fn is_eligible(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Membe
     }
     let claim = ownership::ownership(inputs, entry);
     claim.live().is_none()
-        && !matches!(claim, Ownership::OwnedByOther | Ownership::Unmanaged)
+        && !matches!(claim, Ownership::OwnedByOther | Ownership::Unmanaged | Ownership::Unreadable)
         && wait(inputs, partner, entry, true).is_none()
         && own_violations(inputs, partner, entry, claim, true).is_empty()
 }
@@ -344,7 +347,11 @@ fn is_disabled_by_other(
     match claim {
         Ownership::Reactivatable(record) => record.login == Login::DisabledByOther,
         Ownership::Absent => user().is_some_and(|user| !user.enabled),
-        Ownership::Owned(_) | Ownership::Inheritable(_) | Ownership::OwnedByOther | Ownership::Unmanaged => false,
+        Ownership::Owned(_)
+        | Ownership::Inheritable(_)
+        | Ownership::OwnedByOther
+        | Ownership::Unmanaged
+        | Ownership::Unreadable => false,
     }
 }
 
@@ -384,7 +391,7 @@ fn owes_mail(inputs: Inputs<'_>, entry: &Membership, claim: Ownership<'_>) -> bo
         // The state of an earlier record of the address does not matter.
         Ownership::Reactivatable(_) | Ownership::Absent => true,
         Ownership::Owned(record) | Ownership::Inheritable(record) => mail_due(inputs, entry, record),
-        Ownership::OwnedByOther | Ownership::Unmanaged => false,
+        Ownership::OwnedByOther | Ownership::Unmanaged | Ownership::Unreadable => false,
     }
 }
 

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::super::Inputs;
 use super::super::ownership::{is_paused, uid};
 use crate::cache::{CacheEntry, Partner};
-use crate::directory::PartnerRecord;
+use crate::directory::{PartnerId, PartnerRecord};
 use crate::domain::{Deletion, Domain, Email, Methods, Reason};
 use crate::validation::{DomainRule, Taint, Violation, messages};
 
@@ -129,11 +129,6 @@ impl<'a> EvaluatedPartner<'a> {
         }
     }
 
-    /// Whether it is being deleted, with or without its memberships and shares.
-    pub fn is_leaving(&self) -> bool {
-        matches!(self.presence, Presence::Leaving { .. })
-    }
-
     /// The MFA methods that it allows. `None`: they are invalid, which is the partner's own violation, and it allows no
     /// grants.
     pub fn methods(&self) -> Option<&'a Methods> {
@@ -151,6 +146,11 @@ impl<'a> EvaluatedPartner<'a> {
         self.host_admins.binary_search(email).is_ok()
     }
 
+    /// Whether its record has an unreadable ownership mark. guestlist then leaves the record as it is.
+    pub fn has_unreadable_mark(&self) -> bool {
+        self.record.is_some_and(|record| !record.is_readable())
+    }
+
     fn evaluate_admins(&mut self, inputs: Inputs<'a>, entry: &'a Partner) {
         for admin in &entry.reading.terms.host_admins {
             let path = format!("spec.hostAdmins[{}]", admin.index);
@@ -165,7 +165,7 @@ impl<'a> EvaluatedPartner<'a> {
             }
             self.allowed_admins.push(&admin.email);
             self.admin_domains.push(admin.email.domain());
-            if inputs.observed.guest(&admin.email).is_some_and(crate::directory::GuestRecord::has_membership) {
+            if inputs.observed.guest(&admin.email).is_some_and(crate::directory::GuestRecord::is_live) {
                 self.violations.push(messages::host_admin_is_guest(&path, &admin.email));
                 continue;
             }
@@ -186,6 +186,7 @@ impl<'a> EvaluatedPartner<'a> {
         let tainted = self.violations.iter().find(|violation| violation.taint == Taint::Object);
         match tainted {
             Some(violation) => Some(violation.reason),
+            None if self.has_unreadable_mark() => Some(Reason::OwnershipMarkUnreadable),
             // None of the listed Host Admins is found, so the partner allows no grants.
             None if self.host_admins.is_empty() => {
                 Some(self.wait.or(self.violations.first().map(|v| v.reason)).unwrap_or(Reason::HostAdminRequired))
@@ -201,17 +202,21 @@ fn reads(entry: &Partner, field: &str) -> bool {
 }
 
 /// A partner's record: the one with its UID, or a live one of its name whose object no longer exists. It also passes to
-/// an object that is being deleted. The deletion of an object restored from a backup therefore includes its record.
+/// an object that is being deleted. The deletion of an object restored from a backup therefore includes its record. An
+/// unreadable record keeps the partner from another object's record.
 fn record<'a>(inputs: Inputs<'a>, namespace: &str, name: &str) -> Option<&'a PartnerRecord> {
     let own = inputs.declared.partner(namespace, name).map(|slot| uid(slot.metadata()));
-    let mut passes = None;
+    let (mut passes, mut unreadable) = (None, None);
     for record in inputs.observed.partners_named(namespace, name) {
-        if Some(record.mark.uid.as_str()) == own {
+        if !record.is_readable() {
+            unreadable = Some(record);
+        } else if Some(record.mark.uid.as_str()) == own {
             return Some(record);
-        }
-        if record.deactivated_at.is_none() && !inputs.declared.has_partner_uid(&record.mark.uid) {
+        } else if record.deactivated_at.is_none() && !inputs.declared.has_partner_uid(&record.mark.uid) {
             passes = Some(record);
         }
     }
-    passes
+    // An unreadable record may have no name.
+    let nameless = || inputs.observed.partner(&PartnerId::of(own?)).filter(|record| !record.is_readable());
+    unreadable.or_else(nameless).or(passes)
 }

@@ -139,7 +139,7 @@ fn share_violations(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &
             let space = partner.namespace;
             found.push(messages::host_admin_not_allowed_here(Taint::Object, "spec.sharedBy", sharer, space));
         } else if partner.entry.is_some_and(|partner| !lists(partner, sharer))
-            || inputs.observed.guest(sharer).is_some_and(crate::directory::GuestRecord::has_membership)
+            || inputs.observed.guest(sharer).is_some_and(crate::directory::GuestRecord::is_live)
         {
             found.push(messages::sharer_not_host_admin(sharer));
         }

@@ -6,8 +6,8 @@ use super::super::{AvailableFacts, Inputs, NO_INVITATIONS, PruneScope, plan};
 use crate::cache::{Object, ObjectCache, ObjectRef};
 use crate::directory::apply::{AppliedRecord, ApplyContext, apply};
 use crate::directory::{
-    AccountRecord, DirectoryCache, GuestChange, GuestId, GuestRecord, Login, MfaRecord, NewGuest, Operation, Owner,
-    PartnerChange, PartnerId, PartnerRecord, UserRecord,
+    AccountRecord, DirectoryCache, GuestChange, GuestId, GuestRecord, Integrity, Login, MfaRecord, NewGuest, Operation,
+    Owner, PartnerChange, PartnerId, PartnerRecord, UserRecord,
 };
 use crate::domain::{Email, MfaMethod};
 use crate::util::small_map::SmallMap;
@@ -181,6 +181,7 @@ impl<'a> Supposition<'a> {
                     host_admins: host_admins.clone(),
                     suspended: *suspended,
                     deactivated_at: None,
+                    integrity: Integrity::Intact,
                 };
                 let old = self.directory_cache.partner(partner).cloned();
                 if old.as_ref() == Some(&record) {

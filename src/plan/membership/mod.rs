@@ -54,7 +54,7 @@ pub fn plan(inputs: Inputs<'_>, namespace: &str, name: &str) -> Plan {
             keep_and_give(inputs, &partner, &member, record, &shares, &mut steps);
         }
         Ownership::Absent | Ownership::Reactivatable(_) => admit(inputs, &partner, &member, &mut steps),
-        Ownership::OwnedByOther | Ownership::Unmanaged => {}
+        Ownership::OwnedByOther | Ownership::Unmanaged | Ownership::Unreadable => {}
     }
     steps.retain(|step| {
         step.operation.access_change() == AccessChange::Revoke || (!paused && may_give(inputs, &partner, step))
@@ -72,7 +72,7 @@ pub fn plan(inputs: Inputs<'_>, namespace: &str, name: &str) -> Plan {
             Ownership::Owned(record) | Ownership::Inheritable(record) | Ownership::Reactivatable(record) => {
                 Some(record.revision)
             }
-            Ownership::OwnedByOther | Ownership::Unmanaged | Ownership::Absent => None,
+            Ownership::OwnedByOther | Ownership::Unmanaged | Ownership::Unreadable | Ownership::Absent => None,
         },
         steps,
         finalizer,

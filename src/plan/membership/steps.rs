@@ -15,7 +15,7 @@ use super::Shared;
 use crate::api;
 use crate::cache::Membership;
 use crate::directory::{
-    Grant, GrantRecord, GuestChange, GuestId, GuestRecord, Login, MfaRecord, NewGuest, Operation, Origin,
+    Grant, GrantRecord, GuestChange, GuestId, GuestRecord, Integrity, Login, MfaRecord, NewGuest, Operation, Origin,
     OwnershipMark, PartnerId,
 };
 use crate::domain::{Email, GuestRole, Methods, Reason};
@@ -229,7 +229,8 @@ pub fn keep_and_give(
     let home = partner.record.map_or_else(|| record.partner.clone(), |record| record.id.clone());
     // Without the partner, the guest's allowed methods are unknown.
     let allowed = if partner.entry.is_some() { member.allowed.clone() } else { record.allowed.clone() };
-    if record.mark.as_ref() != Some(&mark)
+    if record.integrity != Integrity::Intact
+        || record.mark.as_ref() != Some(&mark)
         || record.display_name != described
         || record.partner != home
         || record.partner_name != terms.partner
@@ -258,7 +259,9 @@ pub fn keep_and_give(
             "no longer suspended or expired".to_owned(),
         );
     }
-    if !off && !member.disabled_by_other && member.wait.is_none() && mail_due(inputs, member.entry, record) {
+    // Before that, the guest may be a member of the partner's organization.
+    let is_home = partner.record.is_some_and(|home| home.id == record.partner);
+    if is_home && !off && !member.disabled_by_other && member.wait.is_none() && mail_due(inputs, member.entry, record) {
         let expires_at = invitation_end(inputs, partner);
         push(
             Operation::Guest { id: guest.clone(), change: GuestChange::ResendInvitation { expires_at } },
@@ -303,7 +306,7 @@ pub fn admit(
     steps: &mut Vec<Step>,
 ) {
     let terms = &member.entry.reading.terms;
-    let home = partner.record.filter(|record| record.deactivated_at.is_none());
+    let home = partner.record.filter(|record| record.is_live());
     let (true, Some(home), Some(address)) = (is_in_order(member), home, &terms.email) else { return };
     let operation = Operation::Guest {
         id: match member.claim {
@@ -312,6 +315,7 @@ pub fn admit(
             | Ownership::Inheritable(_)
             | Ownership::OwnedByOther
             | Ownership::Unmanaged
+            | Ownership::Unreadable
             | Ownership::Absent => guest_id(member.entry, address),
         },
         change: GuestChange::Invite(NewGuest {

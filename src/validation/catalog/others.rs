@@ -104,6 +104,13 @@ pub(super) const OTHERS: &[ReasonEntry] = &[
         "",
     ),
     other(
+        Reason::OwnershipMarkUnreadable,
+        "a partner, a membership, a withheld grant, log",
+        "The ownership mark of a user or an organization in Keycloak was edited, or it is a copy: two users or organizations have it. guestlist revokes the accounts of such a user, and changes, mails and deletes nothing else.",
+        "The operator's log names each user and organization. Delete the copy or remove its attributes guestlist.*, or restore the attributes. Otherwise delete the user or the organization: guestlist creates it again and invites its guests again.",
+        "",
+    ),
+    other(
         Reason::Paused,
         "all",
         "The annotation guestlist.dev/paused is set: nothing is granted, invited or purged. Revoking goes on.",

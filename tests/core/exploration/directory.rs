@@ -43,6 +43,7 @@ pub fn execute(
                 host_admins: host_admins.clone(),
                 suspended: *suspended,
                 deactivated_at: None,
+                integrity: guestlist::directory::Integrity::Intact,
             };
             all.partners.retain(|known| known.id != *partner);
             all.partners.push(record);
@@ -247,6 +248,7 @@ fn admit(
         allowed: allowed.clone(),
         grants: [].into(),
         deactivated_at: None,
+        integrity: guestlist::directory::Integrity::Intact,
     });
     Ok(())
 }

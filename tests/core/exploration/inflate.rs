@@ -169,6 +169,7 @@ fn guest(setup: &Setup, who: usize, guest: &Guest, revision: i64) -> Option<Gues
         allowed: methods(guest.allowed),
         grants: guest.grants.iter().enumerate().filter_map(held).collect(),
         deactivated_at: (guest.record == Record::Deactivated).then(long_ago),
+        integrity: guestlist::directory::Integrity::Intact,
     })
 }
 
@@ -188,6 +189,7 @@ pub fn double(setup: &Setup, directory: &Directory, revisions: [i64; GUESTS]) ->
             host_admins: vec![HOSTS[0].clone()],
             suspended: *record == Record::Suspended,
             deactivated_at: (*record == Record::Deactivated).then(long_ago),
+            integrity: guestlist::directory::Integrity::Intact,
         })
     };
     let account = |(what, owned): (usize, &bool)| AccountRecord {

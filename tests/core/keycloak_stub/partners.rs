@@ -1,8 +1,8 @@
 //! Partners and their organizations, and users that exist before their invitation.
 
 use guestlist::directory::{
-    DirectoryReader as _, DirectoryWriter as _, Error, GuestChange, Login, Operation, Origin, Owner, PartnerChange,
-    Revision,
+    DirectoryReader as _, DirectoryWriter as _, Error, GuestChange, Integrity, Login, Operation, Origin, Owner,
+    PartnerChange, Revision,
 };
 use serde_json::{Value, json};
 
@@ -51,42 +51,48 @@ async fn partner_whose_name_is_taken_gets_another() {
     assert!(stage.wire.seen().iter().all(|seen| !seen.writes()), "it is as it shall be");
 }
 
+/// An organization with an unreadable mark stays as it is, and no other one is created.
+async fn is_left_to_a_person(realm: Realm, case: &str) {
+    let before = realm.organizations.clone();
+    let stage = stage(realm).await;
+    let done = run(&stage, &ensure_partner(false)).await;
+    match &done {
+        Err(Error::Refused { message }) => assert!(message.contains("OwnershipMarkUnreadable"), "{case}: {message}"),
+        other => assert!(matches!(other, Err(Error::Changed { .. })), "{case}: {other:?}"),
+    }
+    run(&stage, &Operation::Partner { id: acme(), change: PartnerChange::Deactivate }).await.ok();
+    assert_eq!(stage.realm(|realm| realm.organizations.clone()), before, "{case}");
+    let read = stage.restarted().directory.guest(&bob()).await.unwrap().unwrap();
+    assert_eq!((read.joined_at, read.mark.is_some()), (None, true), "{case}: no member of a readable organization");
+}
+
 #[tokio::test(start_paused = true)]
-async fn organization_without_its_mark_is_marked_again() {
-    for alias_too in [false, true] {
+async fn organization_with_edited_mark_is_left_to_a_person() {
+    for name in ["id", "installation", "cluster", "namespace", "name", "uid", "every"] {
         let mut realm = State::Given.realm().await;
         let id = only_id(&realm);
-        let organization = realm.organizations.get_mut(&id).unwrap();
-        if alias_too {
-            // The UID alone identifies the partner.
-            organization["alias"] = json!("renamed");
-            organization["attributes"].as_object_mut().unwrap().retain(|name, _| name == "guestlist.uid");
-        } else {
-            organization["attributes"] = json!({});
-        }
-        let stage = stage(realm).await;
-        run(&stage, &ensure_partner(false)).await.unwrap();
-        assert_eq!(stage.realm(|realm| only_id(realm)), id, "{alias_too}");
-        let read = stage.restarted().directory.guest(&bob()).await.unwrap().unwrap();
-        assert!(read.joined_at.is_some(), "{alias_too}: a member as before");
+        let attributes = realm.organizations.get_mut(&id).unwrap()["attributes"].as_object_mut().unwrap();
+        attributes.retain(|known, _| name != "every" && *known != format!("guestlist.{name}"));
+        let stage = Stage::on(realm.clone());
+        let listed = stage.directory.partners(None).await.unwrap().items;
+        assert_eq!(listed.len(), usize::from(name != "every"), "{name}");
+        assert!(listed.iter().all(|one| one.integrity == Integrity::Unreadable && !one.is_live()), "{name}");
+        is_left_to_a_person(realm, name).await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn copy_of_an_organization_is_not_the_partner() {
+async fn none_of_two_organizations_of_one_partner_is_used() {
     for name in ["Aaa", "Zzz"] {
         for id in ["0", "z"] {
             let mut realm = State::Given.realm().await;
-            let (own, mut copy) = (only_id(&realm), only(&realm).clone());
+            let mut copy = only(&realm).clone();
             (copy["id"], copy["name"], copy["alias"]) = (json!(id), json!(name), json!("copy"));
-            realm.organizations.insert(id.to_owned(), copy.clone());
-            let stage = stage(realm).await;
-            let read = stage.directory.guest(&bob()).await.unwrap().unwrap();
-            assert!(read.joined_at.is_some(), "{name}, {id}: a member of the partner's own");
-            run(&stage, &ensure_partner(true)).await.unwrap();
-            let [own, left] =
-                stage.realm(|realm| [&realm.organizations[&own], &realm.organizations[id]].map(Value::clone));
-            assert_eq!((&own["enabled"], left), (&json!(false), copy), "{name}, {id}");
+            realm.organizations.insert(id.to_owned(), copy);
+            let listed = Stage::on(realm.clone()).directory.partners(None).await.unwrap().items;
+            let named: Vec<_> = listed.iter().map(|one| (one.mark.name.as_str(), one.integrity)).collect();
+            assert_eq!(named, [("acme", Integrity::Unreadable); 2], "{name}, {id}");
+            is_left_to_a_person(realm, &format!("{name}, {id}")).await;
         }
     }
 }

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use guestlist::directory::sqlite::{OpenMode, Store};
 use guestlist::directory::{
-    Grant, GrantRecord, GuestChange, GuestId, GuestRecord, InvitationRecord, Login, MfaRecord, Operation, Origin,
-    Owner, OwnershipMark, PartnerId, Revision, SentMail, Snapshot,
+    Grant, GrantRecord, GuestChange, GuestId, GuestRecord, Integrity, InvitationRecord, Login, MfaRecord, Operation,
+    Origin, Owner, OwnershipMark, PartnerId, Revision, SentMail, Snapshot,
 };
 use guestlist::domain::{GuestRole, Methods, MfaMethod, Reason, ShareRole};
 use guestlist::plan::later::Fact;
@@ -66,6 +66,7 @@ fn record(dice: &mut Dice, owner: &Owner, number: i64) -> GuestRecord {
         allowed: methods(dice),
         grants: ["instagram", "tiktok"].iter().filter(|_| dice.one_in(2)).map(|it| grant(&mut Dice(7), it)).collect(),
         deactivated_at: dice.one_in(4).then(|| at(7)),
+        integrity: dice.of(&[Integrity::Intact, Integrity::Outdated]),
     }
 }
 

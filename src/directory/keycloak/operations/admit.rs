@@ -12,7 +12,7 @@ use super::super::client::Call;
 use super::super::endpoints::CREATE_USER;
 use super::super::mfa;
 use super::super::representations::{Organization, User};
-use super::super::{Inner, claims_gate};
+use super::super::{Inner, claims_gate, organizations};
 use super::guest::guest_is;
 use super::invitation::{Before, Unsent};
 use super::write::enrolled;
@@ -57,9 +57,10 @@ impl Inner {
         }
         let found = match known {
             Some(user) => Some(user),
-            None => match people.user_with(guest::ADDRESS, address.as_str()).await? {
-                Some(user) => Some(user),
-                None => people.only_user_at(address).await?,
+            None => match people.user_marked(address).await? {
+                Ok(user) => Some(user),
+                Err(bearers) if bearers.is_empty() => people.only_user_at(address).await?,
+                Err(_) => return Err(Error::Exists { what: address.to_string() }),
             },
         };
         let Some(user) = found else {
@@ -74,14 +75,11 @@ impl Inner {
 
     async fn home(&self, partner: &PartnerId) -> Result<Organization, Error> {
         let gone = || stale("the partner");
-        let organization = match self.organization(partner) {
-            Some(known) => known,
-            None => self.read_partner(partner).await?.ok_or_else(gone)?.1,
+        let known = match self.organization(partner) {
+            Some(known) => organizations::records(vec![known]).pop(),
+            None => self.read_partner(partner).await?,
         };
-        match self.tell_partners(vec![organization.clone()]).remove(partner) {
-            Some((record, _)) if record.deactivated_at.is_none() => Ok(organization),
-            Some(_) | None => Err(gone()),
-        }
+        known.filter(|(record, _)| record.is_live()).map(|(_, organization)| organization).ok_or_else(gone)
     }
 
     /// Creates a user without a password; the guest sets one after following the invitation. `None`: the address or
@@ -97,8 +95,7 @@ impl Inner {
             required_actions: vec![UPDATE_PASSWORD.to_owned(), mfa::action(mfa::asked(&new.allowed)).to_owned()],
             ..User::default()
         };
-        let failed = |error| Error::Refused { message: format!("failed to write {}: {error}", new.address) };
-        guest::write(new, &mut user.attributes, at).map_err(failed)?;
+        guest::write(new, &mut user.attributes, at)?;
         let told = self.told_group().await?;
         let body = json!({
             "username": user.username,
@@ -173,11 +170,10 @@ impl Inner {
         let recent_mails = new.mark.as_ref().map(|mark| SentMail::with(earlier, &mark.namespace, turn.at));
         let new = GuestRecord { mfa, recent_mails: recent_mails.unwrap_or_default(), ..new };
         let mut written = user.clone();
-        let failed = |error| Error::Refused { message: format!("failed to write {}: {error}", new.address) };
-        guest::write(&new, &mut written.attributes, turn.at).map_err(failed)?;
+        guest::write(&new, &mut written.attributes, turn.at)?;
         if origin == Some(Origin::Created) {
             self.end_tokens(&user.id, user.not_before).await?;
-            guest::set_ended(&mut written.attributes).map_err(failed)?;
+            guest::set_ended(&mut written.attributes)?;
             mfa::ask(&mut written, &new.allowed, enrolled(&new).as_ref());
             written.enabled = true;
             (written.first_name, written.last_name) = names(&new.display_name);

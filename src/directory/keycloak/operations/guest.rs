@@ -14,7 +14,7 @@ use super::super::client::{Call, optional};
 use super::super::endpoints::{DELETE_CREDENTIAL, DELETE_USER};
 use super::super::grants;
 use super::super::representations::{Organization, User};
-use super::super::{Inner, PoisonError, groups};
+use super::super::{Inner, PoisonError};
 use super::invitation::{Before, Unsent};
 use super::{Turn, refusal, stale};
 use crate::directory::keycloak::users::guest;
@@ -62,10 +62,15 @@ impl GuestUpdate<'_> {
         !before.is_empty() && !before.iter().any(kept)
     }
 
+    /// Whether the change removes the ownership mark.
+    pub fn unmarks(&self) -> bool {
+        self.before.mark.is_some() && self.after.mark.is_none()
+    }
+
     /// Whether the change ends the invitation or the membership.
     fn ends(&self) -> bool {
         let revoked = self.before.invitation.is_some() && self.after.invitation.is_none();
-        revoked || self.after.mark.is_none() || self.after.deactivated_at.is_some()
+        revoked || self.unmarks() || self.after.deactivated_at.is_some()
     }
 }
 
@@ -73,7 +78,12 @@ impl Inner {
     pub(super) async fn change_guest(&self, id: &GuestId, change: &GuestChange, turn: Turn) -> Result<Applied, Error> {
         let at = turn.at;
         let people = self.people();
-        let found = people.user_of(id).await?;
+        let found = match people.user_of(id).await? {
+            Ok(user) => Some(user),
+            Err(bearers) if bearers.is_empty() => None,
+            // The mark is unreadable now.
+            Err(_) => return Err(stale(&id.0)),
+        };
         // Read before the live check, because the check may find the organization.
         let home = found.as_ref().and_then(|user| self.organization(&guest::recorded(user).partner?));
         let record = match &found {
@@ -84,7 +94,7 @@ impl Inner {
             // A guest without a record has no access to revoke, unless the realm only hides the record.
             profile::check(&self.client).await?;
             if let GuestChange::Purge { .. } = change {
-                let destroyed = Some(groups::read_purges(&self.client, &self.tree).await?);
+                let destroyed = Some(self.groups().read_purges().await?);
                 return Ok(Applied { destroyed, ..self.gone(id) });
             }
             return match change.access_change() {
@@ -92,11 +102,14 @@ impl Inner {
                 AccessChange::None | AccessChange::Grant => Err(stale(&id.0)),
             };
         };
+        if record.mark.is_none() && !matches!(change, GuestChange::Revoke { .. }) {
+            return Err(stale(&record.address));
+        }
         if turn.basis.is_some_and(|basis| basis != record.revision) {
             return Err(stale(&record.address));
         }
         if let GuestChange::Purge { .. } | GuestChange::RemoveAdopted | GuestChange::Unmanage = change {
-            self.no_other_bears(user).await?;
+            self.unmark_copies(user).await?;
         }
         if let GuestChange::Purge { since, at_most, .. } = change {
             return self.purge(user, &record, *since, *at_most, at).await;
@@ -181,14 +194,14 @@ impl Inner {
         if gives {
             self.let_in(&written.id, update.made()).await?;
         }
-        if reset {
-            // The result of a reset is read again: neither the earlier state nor the cache is correct now.
+        if !guest::is_marked(&written) {
+            return Ok(self.gone(&update.before.id));
+        }
+        if reset || update.before.mark.is_none() {
+            // The result is read again: neither the earlier state nor the cache is correct now.
             let gone = || stale(&update.before.address);
             let now = people.user(&written.id).await?.ok_or_else(gone)?;
             return self.look(&now).await?.map(guest_is).ok_or_else(gone);
-        }
-        if update.after.mark.is_none() || !guest::is_marked(&written) {
-            return Ok(self.gone(&update.before.id));
         }
         Self::after(people, &written, update.after)
     }
@@ -267,7 +280,7 @@ impl Inner {
 
     /// Whether the partner exists and is live, so that guests can join it.
     pub(super) async fn is_home(&self, partner: &super::super::PartnerId) -> Result<bool, Error> {
-        Ok(self.read_partner(partner).await?.is_some_and(|(record, _)| record.deactivated_at.is_none()))
+        Ok(self.read_partner(partner).await?.is_some_and(|(record, _)| record.is_live()))
     }
 
     async fn remember_shares<'a>(
@@ -284,7 +297,7 @@ impl Inner {
             let known = self.shares.lock().unwrap_or_else(PoisonError::into_inner).get(&new.uid).cloned();
             let known = match known {
                 Some(known) => known,
-                None => groups::remember_share(&self.client, &self.tree, &new).await?,
+                None => self.groups().remember_share(&new).await?,
             };
             if known != new {
                 return Err(stale(&grant.share));
@@ -297,11 +310,11 @@ impl Inner {
     /// Stores the last mail, which outlives the record.
     pub(in super::super) async fn remember_mail(&self, record: &GuestRecord, at: Timestamp) -> Result<(), Error> {
         let old = at.checked_sub(MAILS_KEPT).unwrap_or(Timestamp::MIN);
-        groups::forget_mails(&self.client, &self.tree, old).await?;
+        self.groups().forget_mails(old).await?;
         if let Some(mailed) = record.last_mail_at.filter(|mailed| *mailed >= old) {
             let recent = record.recent_mails.clone();
             let mail = MailRecord { address: record.address.clone(), at: mailed, recent };
-            groups::remember_mail(&self.client, &self.tree, &mail).await?;
+            self.groups().remember_mail(&mail).await?;
         }
         Ok(())
     }
@@ -318,14 +331,14 @@ impl Inner {
     ) -> Result<Applied, Error> {
         apply::purge(record, since).map_err(|refused| refusal(refused, record))?;
         let _one_at_a_time = self.locks.hold("purged").await;
-        let mut destroyed = groups::read_purges(&self.client, &self.tree).await?;
+        let mut destroyed = self.groups().read_purges().await?;
         if super::super::super::purged_lately(&destroyed, at) >= at_most {
             return Err(stale(&record.address));
         }
         let kept = at.checked_sub(super::super::super::PURGES_KEPT).unwrap_or(Timestamp::MIN);
         destroyed.retain(|minute, _| *minute > kept);
         *destroyed.entry(super::super::super::minute_of(at)).or_default() += 1;
-        groups::write_purges(&self.client, &self.tree, &destroyed).await?;
+        self.groups().write_purges(&destroyed).await?;
         self.remember_mail(record, at).await?;
         optional(self.client.call(Call::delete(DELETE_USER, &["users", &user.id])).await)?;
         Ok(Applied { destroyed: Some(destroyed), ..self.gone(&record.id) })
@@ -335,7 +348,7 @@ impl Inner {
 /// Refuses another mail if the last one was requested moments ago and Keycloak shows no invitation yet. Another
 /// process may have requested it. A second mail would invalidate the first link.
 fn on_its_way(user: &User, record: &GuestRecord, at: Timestamp) -> Result<(), Error> {
-    let Some(asked) = guest::invited_at(user).filter(|_| record.invitation.is_none()) else { return Ok(()) };
+    let Some(asked) = guest::recorded(user).invited_at.filter(|_| record.invitation.is_none()) else { return Ok(()) };
     let left = (ON_ITS_WAY - at.duration_since(asked)).min(ON_ITS_WAY);
     match u64::try_from(left.as_millis()) {
         Ok(left) if left > 0 => {

@@ -79,8 +79,7 @@ impl Inner {
         let now = people.user(&written.id).await?;
         let Some(now) = now.filter(|now| guest::is_same(now, written)) else { return Ok(()) };
         let mut back = now.clone();
-        let failed = |error| Error::Refused { message: format!("failed to write {}: {error}", undone.address) };
-        guest::write(undone, &mut back.attributes, at).map_err(failed)?;
+        guest::write(undone, &mut back.attributes, at)?;
         self.put_user(&now, &back).await.map_err(Error::from)?;
         people.known(&back, false, undone.invitation);
         Ok(())

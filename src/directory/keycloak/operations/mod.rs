@@ -21,10 +21,10 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::super::apply::PreconditionFailed;
 use super::super::{
-    Applied, DirectoryWriter, Epoch, Error, GuestChange, GuestRecord, Operation, Owner, PartnerChange, PartnerRecord,
-    Revision,
+    Applied, DirectoryWriter, Epoch, Error, GuestChange, GuestRecord, Integrity, Operation, Owner, PartnerChange,
+    PartnerRecord, Revision,
 };
-use super::{Directory, Inner, PoisonError, groups};
+use super::{Directory, Inner, PoisonError};
 use crate::directory::keycloak::users::profile;
 use crate::domain::ShareRole;
 
@@ -82,6 +82,7 @@ impl Inner {
                     host_admins: host_admins.clone(),
                     suspended: *suspended,
                     deactivated_at: None,
+                    integrity: Integrity::Intact,
                 };
                 self.apply_partner(record).await
             }
@@ -92,7 +93,7 @@ impl Inner {
     }
 
     async fn forget_share(&self, uid: &str) -> Result<Applied, Error> {
-        let known = groups::shares(&self.client, &self.tree).await?.into_iter().find(|share| share.uid == uid);
+        let known = self.groups().shares().await?.into_iter().find(|share| share.uid == uid);
         for role in [ShareRole::Collaborator, ShareRole::Manager] {
             let Some(share) = &known else { continue };
             let held = format!("{}:{}", share.account, role.as_str().to_lowercase());
@@ -109,7 +110,7 @@ impl Inner {
         // If the realm hides guestlist's attributes, it seems to have no grants.
         profile::check(&self.client).await?;
         self.shares.lock().unwrap_or_else(PoisonError::into_inner).remove(uid);
-        groups::forget_share(&self.client, &self.tree, uid).await?;
+        self.groups().forget_share(uid).await?;
         Ok(Applied { share_gone: Some(uid.to_owned()), ..Applied::default() })
     }
 }
@@ -138,7 +139,7 @@ impl DirectoryWriter for Directory {
     }
 
     fn takes_writes(&self) -> BoxFuture<'_, Result<(), Error>> {
-        async { Ok(groups::touch(&self.0.client, &self.0.tree).await?) }.boxed()
+        async { Ok(self.0.groups().touch().await?) }.boxed()
     }
 
     fn execute<'a>(

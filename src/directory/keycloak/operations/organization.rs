@@ -1,10 +1,10 @@
 //! Partners: organizations created, updated, deactivated and purged.
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::json;
 
 use super::super::super::apply::ours;
-use super::super::super::{Applied, Error, PartnerId, PartnerRecord};
+use super::super::super::{Applied, Error, Integrity, PartnerId, PartnerRecord};
 use super::super::Inner;
 use super::super::client::{Call, ClientError, optional};
 use super::super::endpoints::{
@@ -13,7 +13,6 @@ use super::super::endpoints::{
 use super::super::representations::{Member, Organization, User};
 use super::stale;
 use crate::directory::keycloak::organizations;
-use crate::directory::keycloak::users::reader::Home;
 use crate::directory::keycloak::users::{guest, profile};
 
 impl Inner {
@@ -26,8 +25,8 @@ impl Inner {
         }
         let existing = match self.read_partner(&record.id).await? {
             Some((known, _)) if known == record => return Ok(Applied { partner: Some(record), ..Applied::default() }),
-            Some((_, organization)) => Some(organization),
-            None => self.left_of(&record).await?,
+            Some((known, _)) if !known.is_readable() => return Err(stale(&record.mark.name)),
+            known => known.map(|(_, organization)| organization),
         };
         let enabled = match &existing {
             Some(organization) => !record.suspended || self.has_others(&record.id, organization).await?,
@@ -45,76 +44,52 @@ impl Inner {
         Ok(!members.iter().all(made))
     }
 
-    /// The partner's organization after its ownership mark was removed by hand. Alias and UID are unique to it. Its
-    /// members are the partner's guests and need no new invitation.
-    async fn left_of(&self, record: &PartnerRecord) -> Result<Option<Organization>, Error> {
-        for question in
-            [format!("alias:\"{}\"", organizations::alias(&record.mark)), organizations::with_uid(&record.mark)]
-        {
-            let found = self.organizations_with(&question).await?;
-            if let Some(left) = found.into_iter().find(|organization| organizations::is_left_of(organization, record)) {
-                tracing::warn!(
-                    organization = left.alias,
-                    "this organization belongs to a partner, and its ownership mark was missing"
-                );
-                return Ok(Some(left));
-            }
-        }
-        Ok(None)
-    }
-
     pub(super) async fn write_partner(
         &self,
         record: &PartnerRecord,
         existing: Option<Organization>,
         enabled: bool,
     ) -> Result<Applied, Error> {
-        let body = |taken| organizations::body(record, existing.as_ref(), taken, enabled);
-        let written = match self.put_organization(existing.as_ref(), body(false)).await {
+        let wanted = |taken| organizations::wanted(record, existing.as_ref(), taken, enabled);
+        let written = match self.put_organization(wanted(false)).await {
             // Another organization has the name, so this one gets a different name.
-            Err(failed) if failed.is(409) => self.put_organization(existing.as_ref(), body(true)).await,
+            Err(failed) if failed.is(409) => self.put_organization(wanted(true)).await,
             other => other,
         };
         match written {
             Ok(organization) => {
-                self.set_home(&record.id, Some(Home { organization, mark: record.mark.clone() }));
+                self.set_home(&record.id, Some(organization));
                 Ok(Applied { partner: Some(record.clone()), ..Applied::default() })
             }
             Err(failed) if failed.is(409) => {
-                Err(Error::Exists { what: format!("organization {:?}", organizations::alias(&record.mark)) })
+                let alias = organizations::alias(&record.mark);
+                let message = format!(
+                    "OwnershipMarkUnreadable: the organization {alias:?} exists without the ownership mark of this partner. \
+                     Restore its attributes guestlist.*, or delete it: guestlist creates it again and invites its guests"
+                );
+                Err(Error::Refused { message })
             }
             Err(failed) => Err(failed.into()),
         }
     }
 
     /// Creates or replaces an organization. Returns the new state.
-    async fn put_organization(
-        &self,
-        existing: Option<&Organization>,
-        body: Value,
-    ) -> Result<Organization, ClientError> {
-        let mut now: Organization = serde_json::from_value(body.clone()).map_err(|error| {
-            ClientError::Fault(Error::Refused { message: format!("failed to write an organization: {error}") })
-        })?;
-        match existing {
-            Some(existing) => {
-                let call = Call::put(PUT_ORGANIZATION, &["organizations", &existing.id]);
-                self.client.call(call.json(body)).await?;
-                now.id.clone_from(&existing.id);
-            }
-            None => {
-                let answer = self.client.call(Call::post(CREATE_ORGANIZATION, &["organizations"]).json(body)).await?;
-                now.id = answer.created.unwrap_or_default();
-            }
+    async fn put_organization(&self, mut wanted: Organization) -> Result<Organization, ClientError> {
+        let body = json!(wanted);
+        if wanted.id.is_empty() {
+            let answer = self.client.call(Call::post(CREATE_ORGANIZATION, &["organizations"]).json(body)).await?;
+            wanted.id = answer.created.unwrap_or_default();
+        } else {
+            self.client.call(Call::put(PUT_ORGANIZATION, &["organizations", &wanted.id]).json(body)).await?;
         }
-        Ok(now)
+        Ok(wanted)
     }
 
     /// The guests of a partner's record, including deactivated ones.
     async fn guests_of(&self, id: &PartnerId) -> Result<Vec<User>, Error> {
         let (people, mut found) = (self.people(), Vec::new());
         for user in people.users_with(guest::PARTNER, &id.0).await? {
-            if guest::recorded(people.himself(&user).await?.as_ref()).partner.as_ref() == Some(id) {
+            if guest::recorded(people.read(&user).await?.as_ref()).partner.as_ref() == Some(id) {
                 found.push(user);
             }
         }
@@ -140,7 +115,7 @@ impl Inner {
             return Ok(false);
         }
         if organization.enabled {
-            self.put_organization(Some(organization), organizations::switched_off(organization)).await?;
+            self.put_organization(Organization { enabled: false, ..organization.clone() }).await?;
             return Ok(!self.has_members(&organization.id).await?);
         }
         Ok(true)
@@ -168,17 +143,13 @@ impl Inner {
         if record.deactivated_at.is_some() {
             return Ok(Applied { partner: Some(record), ..Applied::default() });
         }
-        if self.guests_of(id).await?.iter().any(|user| guest::recorded(user).live) {
+        if !record.is_readable() || self.guests_of(id).await?.iter().any(|user| guest::recorded(user).live) {
             return Err(stale(&record.mark.name));
         }
         // The organization stays enabled if other members remain.
         let enabled = organization.enabled && self.has_members(&organization.id).await?;
-        let record = PartnerRecord {
-            display_name: organizations::plain(&record.display_name).to_owned(),
-            suspended: false,
-            deactivated_at: Some(at),
-            ..record
-        };
+        let record =
+            PartnerRecord { suspended: false, deactivated_at: Some(at), integrity: Integrity::Intact, ..record };
         let effect = self.write_partner(&record, Some(organization.clone()), enabled).await?;
         if organization.enabled && !enabled && self.has_members(&organization.id).await? {
             // A member joined while it was being disabled. A MANAGED member could no longer sign in anywhere, so it
@@ -202,9 +173,7 @@ impl Inner {
                 organization = organization.alias,
                 "has members that guestlist did not add; it is not deleted, only the ownership mark is removed"
             );
-            self.put_organization(Some(&organization), organizations::unmarked(&organization))
-                .await
-                .map_err(Error::from)?;
+            self.put_organization(organizations::unmarked(&organization)).await?;
         }
         self.set_home(id, None);
         Ok(partner_gone(id))

@@ -1,34 +1,35 @@
 //! The owner of the directory: the first claim, and a takeover with every ownership mark.
 
-use super::super::super::{Error, Owner};
+use super::super::super::{Changed, Error, Owner};
 use super::super::pages::{PAGE, PageStep};
-use super::super::{Inner, Pages, PoisonError, groups};
+use super::super::{Inner, Pages, PoisonError};
 use crate::directory::keycloak::users::guest;
 
 impl Inner {
     pub(super) async fn claim(&self, owner: &Owner) -> Result<(), Error> {
-        match self.read_owner().await? {
+        let mut known = self.read_owner().await?;
+        if known.is_none() {
+            self.groups().claim(owner).await?;
+            known = self.read_owner().await?;
+        }
+        match known {
             Some(known) if known == *owner => Ok(()),
             Some(known) => Err(Error::Foreign { owner: known }),
-            None => {
-                groups::claim(&self.client, &self.tree, owner).await?;
-                match self.read_owner().await? {
-                    Some(known) if known == *owner => Ok(()),
-                    Some(known) => Err(Error::Foreign { owner: known }),
-                    None => Err(Error::Unavailable { context: "the claim was not kept".to_owned() }),
-                }
-            }
+            None => Err(Error::Unavailable { context: "the claim was not kept".to_owned() }),
         }
     }
 
     pub(super) async fn take_over(&self, owner: &Owner) -> Result<(), Error> {
         if self.read_owner().await?.as_ref() != Some(owner) {
-            groups::take_over(&self.client, &self.tree, owner).await?;
+            self.groups().take_over(owner).await?;
             self.lead().await?;
-            self.all_changed();
+            self.changed_too(Changed::Everything);
         }
         *self.owner.lock().unwrap_or_else(PoisonError::into_inner) = Some(owner.clone());
         for mut record in self.list_organizations().await? {
+            if !record.is_readable() {
+                continue;
+            }
             if record.mark.installation == owner.installation && record.mark.cluster == owner.cluster {
                 continue;
             }
@@ -49,8 +50,7 @@ impl Inner {
                 mark.installation.clone_from(&owner.installation);
                 mark.cluster.clone_from(&owner.cluster);
                 let mut written = user.clone();
-                let failed = |error| Error::Refused { message: format!("failed to write {}: {error}", record.address) };
-                guest::write(&record, &mut written.attributes, self.now()).map_err(failed)?;
+                guest::write(&record, &mut written.attributes, self.now())?;
                 self.put_user(user, &written).await.map_err(Error::from)?;
             }
             if step == PageStep::End {

@@ -40,7 +40,7 @@ impl Inner {
             }
             self.take_out(organization, user).await?;
         }
-        if change.after.mark.is_none() {
+        if change.unmarks() {
             self.leave_audience(&user.id).await?;
             self.remember_mail(change.before, change.at).await?;
         }
@@ -51,17 +51,21 @@ impl Inner {
     /// claims until then. After a crash in between, the next check revokes them again.
     pub(super) async fn write(&self, change: &GuestUpdate<'_>, ends_sessions: bool) -> Result<User, Error> {
         let unended = !guest::revoked(&change.user.attributes).is_empty();
-        if change.after.mark.is_none() && (unended || change.takes()) {
+        if change.unmarks() && (unended || change.takes()) {
             // A user without an ownership mark has no place for that note, so the claims are removed first.
             let marked = GuestRecord { grants: SmallMap::default(), ..change.before.clone() };
             let marked = GuestUpdate { after: &marked, ..change.clone() };
             let user = self.write_and_end(&marked, ends_sessions).await?;
             return self.write_and_end(&GuestUpdate { user: &user, ..change.clone() }, false).await;
         }
+        if change.before.mark.is_none() {
+            // There is no place for that note.
+            self.end_sessions(&change.user.id).await?;
+        }
         if !change.must && unended {
             self.end_sessions(&change.user.id).await?;
             let mut user = change.user.clone();
-            guest::set_ended(&mut user.attributes).map_err(|error| unwritable(change, &error))?;
+            guest::set_ended(&mut user.attributes)?;
             return self.write_and_end(&GuestUpdate { user: &user, ..change.clone() }, ends_sessions).await;
         }
         self.write_and_end(change, ends_sessions).await
@@ -86,7 +90,7 @@ impl Inner {
             return Ok(written);
         }
         let mut ended = written.clone();
-        guest::set_ended(&mut ended.attributes).map_err(|error| unwritable(change, &error))?;
+        guest::set_ended(&mut ended.attributes)?;
         self.put_user(&written, &ended).await.map_err(Error::from)?;
         Ok(ended)
     }
@@ -113,8 +117,4 @@ impl Inner {
         self.end_tokens(&off.id, now.not_before).await?;
         self.write_user(&GuestUpdate { user: &off, before: &disabled, ..change.clone() }).await
     }
-}
-
-fn unwritable(change: &GuestUpdate<'_>, error: &serde_json::Error) -> Error {
-    Error::Refused { message: format!("failed to write {}: {error}", change.before.address) }
 }

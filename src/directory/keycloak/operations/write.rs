@@ -27,8 +27,7 @@ impl Inner {
     /// Writes attributes, login and required actions in one call. Returns the user after the write.
     pub(super) async fn write_user(&self, change: &GuestUpdate<'_>) -> Result<User, Error> {
         let mut user = change.user.clone();
-        let failed = |error| Error::Refused { message: format!("failed to write {}: {error}", change.before.address) };
-        guest::write(change.after, &mut user.attributes, change.at).map_err(failed)?;
+        guest::write(change.after, &mut user.attributes, change.at)?;
         if change.made() {
             user.enabled = change.after.login.is_enabled() && change.after.deactivated_at.is_none();
             if change.before.display_name != change.after.display_name {

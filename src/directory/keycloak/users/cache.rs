@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use crate::directory::keycloak::representations::User;
 use crate::directory::keycloak::users::guest;
 use crate::directory::keycloak::users::guest::Seen;
-use crate::directory::keycloak::users::recovery::RecoveryContext;
+use crate::directory::keycloak::users::recovery;
 use crate::directory::{GuestId, GuestRecord, Revision};
 use crate::domain::{Email, MfaMethod};
 
@@ -70,13 +70,7 @@ impl UserCache {
     }
 
     /// Adds the facts just read about a user. Returns the record, whose revision increases with every change.
-    pub fn take_in(
-        &self,
-        user: &User,
-        mut seen: Seen,
-        now: Timestamp,
-        besides: RecoveryContext<'_>,
-    ) -> Option<GuestRecord> {
+    pub fn take_in(&self, user: &User, mut seen: Seen, now: Timestamp) -> Option<GuestRecord> {
         let recorded = guest::recorded(user);
         self.with(|known| {
             let mut person = known.guests.get(&user.id).cloned().unwrap_or_default();
@@ -94,7 +88,7 @@ impl UserCache {
             }
             seen.joined_at = person.joined_at;
             seen.mfa_lost_at = person.mfa_lost_at;
-            let mut record = guest::record(user, &seen, Revision(0), besides)?;
+            let mut record = guest::record(user, &seen).or_else(|| recovery::record(user))?;
             let mut hasher = DefaultHasher::new();
             record.hash(&mut hasher);
             let print = hasher.finish();
@@ -104,6 +98,7 @@ impl UserCache {
                 person.seen = print;
             }
             record.revision = Revision(person.revision);
+            known.users.remove(&recovery::id(&user.id));
             known.users.insert(record.id.clone(), user.id.clone());
             known.addresses.insert(record.address.clone(), user.id.clone());
             known.guests.insert(user.id.clone(), person);

@@ -20,8 +20,7 @@ use crate::directory::keycloak::users::cache::UserCache;
 use crate::directory::keycloak::users::guest;
 use crate::directory::keycloak::users::guest::{Recorded, Seen};
 use crate::directory::keycloak::users::recovery;
-use crate::directory::keycloak::users::recovery::RecoveryContext;
-use crate::directory::{Error, GuestId, GuestRecord, InvitationRecord, Owner, OwnershipMark, PartnerId, PartnerRecord};
+use crate::directory::{Error, GuestId, GuestRecord, InvitationRecord, PartnerId};
 use crate::domain::{Email, MfaMethod};
 
 /// The organizations' data that a listing of users has read. Each organization is read only when its first guest
@@ -32,24 +31,11 @@ pub struct UserListing {
     invitations: BTreeMap<PartnerId, BTreeMap<String, InvitationRecord>>,
 }
 
-/// A partner's organization.
-#[derive(Clone)]
-pub struct Home {
-    /// The organization.
-    pub organization: Organization,
-    /// The partner's ownership mark.
-    pub mark: OwnershipMark,
-}
+/// All partners' organizations with a readable ownership mark.
+pub type Homes = BTreeMap<PartnerId, Organization>;
 
-impl Home {
-    /// Combines a partner's record with its organization.
-    pub fn of(record: &PartnerRecord, organization: &Organization) -> Self {
-        Self { organization: organization.clone(), mark: record.mark.clone() }
-    }
-}
-
-/// All partners' organizations.
-pub type Homes = BTreeMap<PartnerId, Home>;
+/// The user that a search is for, or the users with an unreadable mark that the search found.
+pub type Bearer = Result<User, Vec<User>>;
 
 /// Reads users.
 pub struct UserReader<'a> {
@@ -63,8 +49,6 @@ pub struct UserReader<'a> {
     pub server_clock: &'a ServerClock,
     /// The partners' organizations.
     pub homes: Arc<Homes>,
-    /// The owner of the directory, once it is known.
-    pub owner: Option<Owner>,
     /// The present time.
     pub now: Timestamp,
 }
@@ -91,27 +75,15 @@ impl UserReader<'_> {
         }
     }
 
-    /// The user with this value of an attribute. If a tool copied the user, the one that owns the mark.
-    pub async fn user_with(&self, attribute: &str, value: &str) -> Result<Option<User>, ClientError> {
-        let mut found = self.users_with(attribute, value).await?.into_iter();
-        let one = found.next();
-        Ok(one.map(|one| found.fold(one, |one, other| if recovery::is_before(&other, &one) { other } else { one })))
-    }
-
-    /// The user, without an ownership mark that belongs to another user with the same one. A user whose own address
-    /// is in the mark owns it; that needs no call.
-    pub async fn himself<'u>(&self, user: &'u User) -> Result<Cow<'u, User>, ClientError> {
-        if guest::has_his_own_mark(user) != Some(false) {
-            return Ok(Cow::Borrowed(user));
-        }
-        for attribute in [guest::ID, guest::ADDRESS] {
-            let Some(value) = crate::directory::keycloak::representations::first(&user.attributes, attribute) else {
-                continue;
-            };
-            let bearers = self.users_with(attribute, value).await?;
-            if bearers.iter().any(|other| other.id != user.id && recovery::is_before(other, user)) {
-                return Ok(Cow::Owned(recovery::unmarked(user)));
-            }
+    /// The user as guestlist reads it. An ownership mark counts on the user who has its address. A guest may have
+    /// changed the address; the mark then counts if no other user has it. Otherwise it is ambiguous, and the user is
+    /// returned without it. A user with the address of the mark needs no call.
+    pub async fn read<'u>(&self, user: &'u User) -> Result<Cow<'u, User>, ClientError> {
+        if let Some(address) = guest::address(user)
+            && !user.email.eq_ignore_ascii_case(address.as_str())
+            && self.users_with(guest::ADDRESS, address.as_str()).await?.iter().any(|other| other.id != user.id)
+        {
+            return Ok(Cow::Owned(recovery::ambiguous(user)));
         }
         Ok(Cow::Borrowed(user))
     }
@@ -152,61 +124,97 @@ impl UserReader<'_> {
     }
 
     /// The user of a guest, by guestlist's identifier.
-    pub async fn user_of(&self, guest: &GuestId) -> Result<Option<User>, ClientError> {
+    pub async fn user_of(&self, guest: &GuestId) -> Result<Bearer, ClientError> {
         let known = self.memory.user_of(guest).or_else(|| recovery::user_id(guest).map(str::to_owned));
-        if let Some(id) = known
-            && let Some(user) = self.user(&id).await?
-            && let himself = self.himself(&user).await?
-            && guest::is_marked(&himself)
-            && recovery::id(&himself) == *guest
-        {
-            return Ok(Some(user));
-        }
-        self.user_with(guest::ID, &guest.0).await
+        self.found(known, guest::ID, &guest.0, |user| guest::id(user) == *guest).await
     }
 
-    /// The user with this address in the ownership mark.
-    pub async fn user_marked(&self, address: &Email) -> Result<Option<User>, ClientError> {
-        let known = self.memory.user_at(address).or_else(|| recovery::user_at(address).map(str::to_owned));
-        if let Some(id) = known
-            && let Some(user) = self.user(&id).await?
-            && self.is_known_by(&user, address).await?
-        {
-            return Ok(Some(user));
-        }
-        if let Some(user) = self.user_with(guest::ADDRESS, address.as_str()).await? {
-            return Ok(Some(user));
-        }
-        match self.user_at(address).await? {
-            Some(user) if self.is_known_by(&user, address).await? => Ok(Some(user)),
-            Some(_) | None => Ok(None),
+    /// The guest with this address in the ownership mark. If an unreadable mark or its user has the address, that user.
+    pub async fn user_marked(&self, address: &Email) -> Result<Bearer, ClientError> {
+        let is = |user: &User| guest::address(user).as_ref() == Some(address);
+        let found = self.found(self.memory.user_at(address), guest::ADDRESS, address.as_str(), is).await?;
+        match found {
+            Err(bearers) if bearers.is_empty() => {
+                let Some(user) = self.user_at(address).await? else { return Ok(Err(bearers)) };
+                let is_unreadable = recovery::is_unreadable(self.read(&user).await?.as_ref());
+                Ok(Err(is_unreadable.then_some(user).into_iter().collect()))
+            }
+            found => Ok(found),
         }
     }
 
-    async fn is_known_by(&self, user: &User, address: &Email) -> Result<bool, ClientError> {
-        let himself = self.himself(user).await?;
-        Ok(guest::is_marked(&himself) && recovery::address(&himself).as_ref() == Some(address))
+    /// The user with data of guestlist that passes a test: the known one, or one with this value of an attribute.
+    async fn found(
+        &self,
+        known: Option<String>,
+        attribute: &str,
+        value: &str,
+        is: impl Fn(&User) -> bool,
+    ) -> Result<Bearer, ClientError> {
+        if let Some(id) = known
+            && let Some(user) = self.user(&id).await?
+            && is(self.read(&user).await?.as_ref())
+        {
+            return Ok(Ok(user));
+        }
+        let mut bearers = self.users_with(attribute, value).await?;
+        for (place, user) in bearers.iter().enumerate() {
+            if is(self.read(user).await?.as_ref()) {
+                return Ok(Ok(bearers.swap_remove(place)));
+            }
+        }
+        Ok(Err(bearers))
     }
 
     /// A guest's record from the user, with all facts read from Keycloak.
     pub async fn look(&self, user: &User) -> Result<Option<GuestRecord>, ClientError> {
-        let himself = self.himself(user).await?;
-        let user = himself.as_ref();
+        self.guest(self.read(user).await?.as_ref(), None).await
+    }
+
+    /// A guest's record from a user as guestlist reads it. With a listing, the calls are as few as possible.
+    pub async fn guest(
+        &self,
+        user: &User,
+        mut listing: Option<&mut UserListing>,
+    ) -> Result<Option<GuestRecord>, ClientError> {
         if !guest::is_marked(user) {
             return Ok(None);
         }
         let recorded = guest::recorded(user);
-        let home = recorded.partner.as_ref().and_then(|partner| self.homes.get(partner));
         let mut seen = Seen { member: Some(false), invitation: Some(None), ..Seen::default() };
-        if let Some(Home { organization, .. }) = home.filter(|_| recorded.live) {
+        let home = recorded.partner.as_ref().and_then(|id| Some((id, self.homes.get(id)?)));
+        if let Some((partner, organization)) = home.filter(|_| recorded.live) {
             let organization = organization.id.as_str();
-            seen.member = Some(self.is_member(organization, user).await?);
-            if seen.member == Some(false) {
-                let invitation = self.invitation(organization, &user.email).await?;
-                self.found(organization, user, invitation, &mut seen).await?;
+            let member = match &mut listing {
+                Some(UserListing { members, .. }) => {
+                    if !members.contains_key(partner) {
+                        members.insert(partner.clone(), self.members(organization).await?);
+                    }
+                    members.get(partner).is_some_and(|members| members.contains(&user.id))
+                }
+                None => self.is_member(organization, user).await?,
+            };
+            seen.member = Some(member);
+            // Keycloak knows whether an invitation is open. The recorded one may be outdated, if the organization was
+            // missing at the last write.
+            if !member {
+                let invitation = match &mut listing {
+                    Some(UserListing { invitations, .. }) => {
+                        if !invitations.contains_key(partner) {
+                            invitations.insert(partner.clone(), self.invitations(organization).await?);
+                        }
+                        invitations.get(partner).and_then(|open| open.get(&user.email.to_ascii_lowercase())).copied()
+                    }
+                    None => self.invitation(organization, &user.email).await?,
+                };
+                seen.invitation = Some(invitation);
+                // The guest may have followed the invitation in between. Otherwise another one would be sent.
+                if invitation.is_none() {
+                    seen.member = Some(self.is_member(organization, user).await?);
+                }
             }
         }
-        self.enrolled(user, &recorded, true, &mut seen).await?;
+        self.enrolled(user, &recorded, listing.is_none(), &mut seen).await?;
         seen.stopped_half_way(user, &recorded);
         Ok(self.take_in(user, seen))
     }
@@ -222,61 +230,12 @@ impl UserReader<'_> {
 
     fn take_in(&self, user: &User, mut seen: Seen) -> Option<GuestRecord> {
         seen.is_out = self.audience.is_out(&user.id);
-        let home = recovery::recorded(user).partner.and_then(|partner| self.homes.get(&partner));
-        let besides = RecoveryContext { owner: self.owner.as_ref(), partner: home.map(|home| &home.mark) };
-        self.memory.take_in(user, seen, self.now, besides)
-    }
-
-    /// A guest's record from a user in a page, with as few calls as possible.
-    pub async fn listed(&self, user: &User, walk: &mut UserListing) -> Result<Option<GuestRecord>, ClientError> {
-        if !guest::is_marked(user) {
-            return Ok(None);
-        }
-        let recorded = guest::recorded(user);
-        let mut seen = Seen { member: Some(false), invitation: Some(None), ..Seen::default() };
-        let home = recorded.partner.as_ref().and_then(|id| Some((id, self.homes.get(id)?)));
-        if let Some((partner, Home { organization, .. })) = home.filter(|_| recorded.live) {
-            let organization = organization.id.as_str();
-            if !walk.members.contains_key(partner) {
-                walk.members.insert(partner.clone(), self.members(organization).await?);
-            }
-            let member = walk.members.get(partner).is_some_and(|members| members.contains(&user.id));
-            seen.member = Some(member);
-            // Keycloak knows whether an invitation is open. The recorded one may be outdated, if the organization was
-            // missing at the last write.
-            if !member {
-                if !walk.invitations.contains_key(partner) {
-                    walk.invitations.insert(partner.clone(), self.invitations(organization).await?);
-                }
-                let open = walk.invitations.get(partner);
-                let invitation = open.and_then(|open| open.get(&user.email.to_ascii_lowercase())).copied();
-                self.found(organization, user, invitation, &mut seen).await?;
-            }
-        }
-        self.enrolled(user, &recorded, false, &mut seen).await?;
-        seen.stopped_half_way(user, &recorded);
-        Ok(self.take_in(user, seen))
+        self.memory.take_in(user, seen, self.now)
     }
 
     async fn is_member(&self, organization: &str, user: &User) -> Result<bool, ClientError> {
         let call = Call::get(GET_MEMBER, &["organizations", organization, "members", &user.id]);
         Ok(optional(self.client.call(call).await)?.is_some())
-    }
-
-    /// Adds the invitation, which was read after the user was found to be no member. Without one, the guest may have
-    /// followed it in between, so the membership is read again. Otherwise another invitation would be sent.
-    async fn found(
-        &self,
-        organization: &str,
-        user: &User,
-        invitation: Option<InvitationRecord>,
-        seen: &mut Seen,
-    ) -> Result<(), ClientError> {
-        seen.invitation = Some(invitation);
-        if invitation.is_none() {
-            seen.member = Some(self.is_member(organization, user).await?);
-        }
-        Ok(())
     }
 
     /// The enrolled methods in memory, as far as the user's own flag agrees.

@@ -3,8 +3,8 @@
 
 use crate::directory::keycloak::representations::User;
 use crate::directory::keycloak::users::guest;
-use crate::directory::record::NO_OBJECT;
-use crate::directory::{GuestId, GuestRecord, MfaRecord, PartnerId, Revision};
+use crate::directory::keycloak::users::recovery;
+use crate::directory::{GuestId, GuestRecord, Integrity, MfaRecord, PartnerId, Revision};
 use crate::domain::{Email, GuestRole, all_methods};
 
 /// The record of an identity without an ownership mark, for a user whose username is another address. `None`: the
@@ -14,8 +14,13 @@ pub fn at_username(user: &User) -> Option<GuestRecord> {
     if guest::is_marked(user) || user.email.eq_ignore_ascii_case(address.as_str()) {
         return None;
     }
-    Some(GuestRecord {
-        id: GuestId(format!("{NO_OBJECT}{}", user.id)),
+    Some(identity(user, recovery::id(&user.id), address))
+}
+
+/// An identity without an ownership mark.
+pub fn identity(user: &User, id: GuestId, address: Email) -> GuestRecord {
+    GuestRecord {
+        id,
         revision: Revision(0),
         mark: None,
         email: Email::parse(&user.email).unwrap_or_else(|_| address.clone()),
@@ -35,7 +40,8 @@ pub fn at_username(user: &User) -> Option<GuestRecord> {
         mfa_lost_at: None,
         grants: crate::util::small_map::SmallMap::default(),
         deactivated_at: None,
-    })
+        integrity: Integrity::Intact,
+    }
 }
 
 #[cfg(test)]

@@ -125,6 +125,7 @@ fn mailed(old: &GuestRecord, now: &GuestRecord, operation: &Operation, at: Times
             mfa_lost_at: None,
             login: if old.login == Login::DisabledByOther { old.login } else { Login::Enabled },
             deactivated_at: None,
+            integrity: guestlist::directory::Integrity::Intact,
             ..expected
         };
         expected.grants = guestlist::util::small_map::SmallMap::default();
