@@ -252,7 +252,7 @@ pub fn sentence(reason: Reason) -> &'static str {
             "The directory refuses to write this object's record. The operator tries again; its log names the cause."
         }
         Reason::OwnershipMarkUnreadable => {
-            "The directory has no readable ownership mark for this object; all grants are withheld. The operator's log names the cause and the fix."
+            "The ownership mark in the directory was edited or copied: all grants are withheld. Restore or remove the attributes; the log names the user or organization."
         }
         Reason::DirectoryBehind => {
             "The directory has no record of some guests that statuses name, so no invitation goes out. See the operator's log and readiness."
