@@ -2,6 +2,7 @@
 //! runs the tasks and returns their outcomes as inputs. A reconcile never reads a state older than the event that
 //! triggered it. The same inputs produce the same tasks.
 
+mod advance;
 mod behind;
 mod early;
 mod failures;
@@ -11,6 +12,7 @@ mod invitations;
 mod logged;
 pub mod message;
 mod observe;
+mod outcome;
 mod panics;
 mod policy;
 pub mod queue;
@@ -20,23 +22,20 @@ mod status_throttle;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
-use crate::cache::{Dependents, Kind, Object, ObjectCache, ObjectRef, has_finalizer, resource_version};
+use crate::cache::{Dependents, Kind, Object, ObjectCache, ObjectRef};
 use crate::directory::{Changed, DirectoryCache, Owner, PartnerId};
 use crate::domain::Email;
 pub use crate::engine::message::*;
 use crate::engine::queue::{Priority, Queue, QueueKey};
 use crate::plan::gc::{GarbageCollection, Orphan, plan as collect_garbage};
-use crate::plan::{self, AvailableFacts, Event, Finalizer, Inputs, InvitationQueue, Plan, PruneScope};
+use crate::plan::{self, AvailableFacts, Inputs, InvitationQueue, Plan, PruneScope};
 use crate::workspace_policy::WorkspacePolicy;
 use failures::Retained;
 
 /// Maximum number of tasks in a row for one key. A plan that never converges must not occupy all workers.
 const MOST_ROUNDS: u32 = 12;
-
-/// How long to wait until the Lease is renewed.
-const TERM: SignedDuration = SignedDuration::from_millis(500);
 
 /// The function that plans an object. Tests inject faulty ones, to show that they are detected.
 pub type Planner = fn(Inputs<'_>, &ObjectRef) -> Plan;
@@ -378,178 +377,6 @@ impl Engine {
             }
         }
         tasks
-    }
-
-    /// The next task of a running object. `None`: it has converged.
-    fn advance_object(&mut self, key: &ObjectRef, now: Timestamp) -> Option<Task> {
-        if self.objects.metadata(key).is_none() {
-            self.sends_nothing(key, now);
-            self.forget(key);
-            return None;
-        }
-        let round = self.rounds.entry(key.clone()).or_default();
-        round.number += 1;
-        if round.number > MOST_ROUNDS {
-            self.rounds.remove(key);
-            let delay = self.queue.back_off(key, now);
-            tracing::warn!(%key, delay_ms = delay.as_millis(), "did not converge; backing off");
-            return None;
-        }
-        if self.revokes_early(now)
-            && let Some(task) = self.advance_early(key, now)
-        {
-            return Some(task);
-        }
-        if !self.is_complete() {
-            self.rounds.remove(key);
-            return None;
-        }
-        if let Some(address) = self.address_to_read_again(key) {
-            return Some(Task::Read(address));
-        }
-        self.report_annotations(key, now);
-        let mut plan = self.planned(key, Retained::Nothing, now)?;
-        let waits = self.waits_for_the_directory(key, &plan, now);
-        if let Some((_, kept)) = waits {
-            plan = self.planned(key, kept, now)?;
-        }
-        // While the outcome of its operation is unknown, the membership keeps its turn.
-        if !matches!(waits, Some((_, Retained::Everything | Retained::Object | Retained::Refused))) {
-            self.take_turn(key, &plan, now);
-        }
-        let meta = self.objects.metadata(key)?;
-        let version = meta.resource_version.clone().unwrap_or_default();
-        let finalizers: Vec<String> = meta.finalizers.clone();
-        let ours = has_finalizer(&meta.finalizers);
-        let leaving = meta.deletion_timestamp.is_some();
-        if let Some(next) = plan.next_check {
-            self.queue.at(key, next);
-        }
-        if plan.finalizer == Finalizer::Hold && !ours && !leaving {
-            let finalizers = finalizers.into_iter().chain([crate::api::FINALIZER.to_owned()]).collect();
-            return Some(Task::Finalizer { object: key.clone(), finalizers, version });
-        }
-        let drifted = meta.uid.as_ref().is_some_and(|uid| self.drifted.remove(&**uid));
-        if !plan.steps.is_empty() {
-            let checks = self.checks(key, &plan);
-            let Plan { steps, basis, mut events, .. } = plan;
-            events.extend(drifted.then_some(Event::CORRECTED));
-            return Some(Task::Execute { checks, steps, basis, events });
-        }
-        if let Some(address) = plan.closer.take().filter(|address| self.rechecked.insert(address.clone())) {
-            return Some(Task::Read(address));
-        }
-        if !plan.deletions.is_empty() {
-            return Some(Task::Delete(plan.deletions));
-        }
-        if plan.finalizer == Finalizer::Release && ours {
-            let finalizers = finalizers.into_iter().filter(|finalizer| finalizer != crate::api::FINALIZER).collect();
-            return Some(Task::Finalizer { object: key.clone(), finalizers, version });
-        }
-        if waits.is_none() && self.is_behind(key) {
-            plan = self.planned(key, Retained::Everything, now)?;
-        }
-        if let Some(task) = plan.status.and_then(|status| self.status_task(key, &status, plan.events, now)) {
-            return Some(task);
-        }
-        self.rounds.remove(key);
-        match waits {
-            Some((again, _)) => self.queue.at(key, again),
-            None => {
-                self.queue.rest(key);
-                let key = QueueKey::from(key);
-                self.health.panicking.remove(&key);
-                self.taken(&key, now);
-            }
-        }
-        None
-    }
-
-    /// Processes the outcome of a task.
-    fn done(&mut self, key: &QueueKey, outcome: TaskOutcome, now: Timestamp) {
-        let TaskOutcome { objects, effects, reread, failure } = outcome;
-        let object_key = key.object();
-        if let Some(object_key) = object_key
-            && let Some(round) = self.rounds.get_mut(object_key)
-        {
-            round.was_read &= failure.is_none();
-            let answer = objects.iter().find(|object| object.key() == *object_key).filter(|_| failure.is_none());
-            round.answered =
-                answer.and_then(|object| resource_version::number(object.metadata().resource_version.as_deref()));
-        }
-        for object in objects {
-            // The operator writes only declared objects. An object that the cache lacks was deleted before the answer
-            // arrived. If the cache stored it, no event would ever remove it.
-            let known = self
-                .objects
-                .metadata(&object.key())
-                .is_some_and(|known| known.uid.as_deref() == object.metadata().uid.as_deref());
-            if known {
-                let touched = self.objects.apply(object);
-                self.touch(touched, Priority::Live, now);
-            }
-        }
-        if !effects.is_empty() {
-            self.takes_again();
-        }
-        for effect in effects {
-            let touched = self.take_in(effect, now);
-            self.touch(touched, Priority::Live, now);
-        }
-        for change in reread {
-            let touched = self.observe(change, true, now);
-            self.touch(touched, Priority::Live, now);
-        }
-        if let (Some(object_key), Some(failure)) = (object_key, &failure) {
-            self.failed_to_send(object_key, failure, now);
-        }
-        if failure.is_none()
-            && let Some(object_key) = object_key
-            && let Some(report) = self.unreadable_reported.get_mut(object_key)
-        {
-            report.written = true;
-        }
-        match failure {
-            None | Some(Failure::Replan) => self.queue.push(key, Priority::Withhold),
-            Some(Failure::NotFound) => {}
-            Some(Failure::Conflict) => {
-                let delay = self.queue.back_off(key, now);
-                tracing::debug!(%key, delay_ms = delay.as_millis(), "behind the API server; later");
-            }
-            Some(Failure::Permanent(problem)) => {
-                tracing::error!(%key, "{problem}; nothing is tried until something changes");
-            }
-            Some(Failure::Retry(problem)) => {
-                let delay = self.queue.back_off(key, now);
-                tracing::warn!(%key, delay_ms = delay.as_millis(), "{problem}; tried again later");
-            }
-            Some(Failure::OperationFailed(operation, problem)) => {
-                self.not_taken(key, &operation, Retained::Everything, problem, now);
-            }
-            Some(Failure::Unwritable(operation, problem)) => {
-                self.not_taken(key, &operation, Retained::Object, problem, now);
-            }
-            Some(Failure::Refused(operation, problem)) => {
-                self.not_taken(key, &operation, Retained::Refused, problem, now);
-            }
-            Some(Failure::MailNotSent(operation, problem)) => {
-                self.not_taken(key, &operation, Retained::Mail, problem, now);
-            }
-            Some(Failure::Panicked(message)) => {
-                self.unsure.extend(object_key.cloned());
-                self.panicked(key, &message, now);
-            }
-            Some(Failure::NotLeading) => {
-                tracing::debug!(%key, "our term is over; tried again soon");
-                self.queue.at(key, now + TERM);
-            }
-            Some(Failure::RetryAfter(after, problem)) => {
-                tracing::warn!(%key, ?after, "{problem}; tried again then");
-                self.queue.at(key, now + after);
-            }
-            Some(Failure::Stop(problem)) => self.fatal = Some(problem),
-        }
-        self.queue.done(key);
     }
 }
 
