@@ -233,9 +233,10 @@ impl Store {
 
     fn partner(&self, id: &PartnerId) -> Result<Option<PartnerRecord>, Error> {
         let read = self.read("read a partner", |tx| rows::partners(tx, "WHERE id = ?1", &[&id.0]))?;
-        let mut read = read.into_iter().next();
-        read.iter_mut().for_each(|partner| self.beside.complete_partner(partner));
-        Ok(read)
+        Ok(read.into_iter().next().map(|mut partner| {
+            self.beside.complete_partner(&mut partner);
+            partner
+        }))
     }
 
     fn guest(&self, address: &Email) -> Result<Option<GuestRecord>, Error> {

@@ -197,6 +197,7 @@ mod tests {
     use super::*;
     use crate::directory::keycloak::representations::Attributes;
     use crate::domain::{GuestRole, ShareRole};
+    use crate::util::small_map::SmallMap;
 
     fn stored(role: &str, joined: bool, uid: &str) -> String {
         let joined = if joined { r#""joinedAt":"2026-01-02T00:00:00Z","# } else { "" };
@@ -292,7 +293,7 @@ mod tests {
     fn revocation_leaves_the_rest_of_an_unreadable_mark() {
         let mut user = user(&["{}".to_owned()], &["ads:manager"]);
         let before = user.attributes.clone();
-        let record = GuestRecord { grants: Default::default(), ..recovery::record(&user).unwrap() };
+        let record = GuestRecord { grants: SmallMap::default(), ..recovery::record(&user).unwrap() };
         write(&record, &mut user.attributes, Timestamp::UNIX_EPOCH).unwrap();
         let left: Vec<_> = before.into_iter().filter(|(name, _)| name != ACCOUNTS).collect();
         assert_eq!(user.attributes.into_iter().collect::<Vec<_>>(), left);
