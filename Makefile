@@ -1,4 +1,4 @@
-# The few things people do here, each with all of its set-up. Programs of a control plane are built once, into target/.
+# The tasks of development, each with its own setup. The programs of a control plane are built once, into target/.
 
 CONTROLPLANE := target/controlplane/bin/controlplane
 CHART_CRDS   := charts/guestlist/files/crds
@@ -12,12 +12,12 @@ NO_GO = echo "This needs Go 1.26 or newer to build a Kubernetes API server, and 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-cluster demo-keycloak test test-keycloak fuzz mutants lint deny generate controlplane keycloak bench clean needs-cargo needs-go
 
-help: ## Says what there is
+help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
-demo: needs-cargo ## Shows it all on a real API server of its own (KEEP=1 leaves that up); without Go, on files alone
+demo: needs-cargo ## Shows the operator on a real API server (KEEP=1 leaves it running); without Go, on files
 	@if command -v go >/dev/null; then $(MAKE) --no-print-directory demo-cluster; else \
-	  $(NO_GO); echo "Until then, the same rules at work on files and a directory alone:"; \
+	  $(NO_GO); echo "Until then, this shows the same rules on files and a directory:"; \
 	  cargo build --locked && examples/without-a-cluster.sh; fi
 
 demo-cluster: needs-cargo controlplane

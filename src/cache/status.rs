@@ -1,5 +1,5 @@
-//! The stored form of a status. As API types, the statuses of 10,000 memberships take 20 MB: half of the memory that
-//! the operator may use.
+//! The stored form of a status. As API types, the statuses of 10,000 memberships take 20 MB, a third of the operator's
+//! memory bound.
 
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -20,7 +20,7 @@ pub struct CachedStatus<S> {
     of: PhantomData<fn() -> S>,
 }
 
-/// A condition. Most conditions differ only in their times from those of other objects.
+/// A condition. Most conditions of one type differ only in their times, so their texts are shared.
 #[derive(Clone, Debug)]
 struct CachedCondition {
     text: Arc<ConditionText>,

@@ -54,7 +54,7 @@ fn conditions() -> String {
 
 fn metrics() -> String {
     let mut text = format!(
-        "<!-- Generated from src/operator/health.rs {GENERATED}\n\n# Metrics\n\n`/metrics` at `--metrics-address`, in the \
+        "<!-- Generated from src/executor/metrics.rs {GENERATED}\n\n# Metrics\n\n`/metrics` at `--metrics-address`, in the \
          OpenMetrics format. Labels have a fixed set of values, never the name of an\nobject.\n\n| metric | type | labels | meaning \
          |\n|---|---|---|---|\n"
     );

@@ -217,7 +217,7 @@ impl Operation {
             Self::Partner { change: PartnerChange::Apply { display_name, host_admins, suspended, .. }, .. } => {
                 let suspended = if *suspended { ", suspended" } else { "" };
                 let admins = host_admins.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-                format!("update the partner {display_name:?}, run by {admins}{suspended}")
+                format!("update the partner {display_name:?} (Host Admins: {admins}){suspended}")
             }
             Self::Partner { change: PartnerChange::Deactivate, .. } => "deactivate the partner".to_owned(),
             Self::Partner { change: PartnerChange::Purge { since }, .. } => {

@@ -328,7 +328,7 @@ pub struct ShareRecord {
 }
 
 /// How many records were purged, by the end of the minute of the purge. Rounding up keeps each hour within the limit.
-/// Entries older than [`DESTROYED_KEPT`] are dropped.
+/// Entries older than [`PURGES_KEPT`] are dropped.
 pub type Purged = BTreeMap<Timestamp, u32>;
 
 /// How long purges are remembered; the limit is per hour.
@@ -341,9 +341,9 @@ pub fn minute_of(at: Timestamp) -> Timestamp {
 }
 
 /// How many records were purged in the hour before an instant.
-pub fn purged_lately(destroyed: &Purged, now: Timestamp) -> u32 {
+pub fn purged_lately(purged: &Purged, now: Timestamp) -> u32 {
     let since = now.checked_sub(PURGES_KEPT).unwrap_or(Timestamp::MIN);
-    destroyed.iter().filter(|(minute, _)| **minute > since).map(|(_, count)| count).sum()
+    purged.iter().filter(|(minute, _)| **minute > since).map(|(_, count)| count).sum()
 }
 
 impl GuestRecord {

@@ -23,7 +23,7 @@ const LONGEST_DELAY: SignedDuration = SignedDuration::from_secs(10);
 const SLOW_DELAY: [SignedDuration; 2] = [SignedDuration::from_secs(10), SignedDuration::from_mins(5)];
 /// The number of consecutive failures before a status shows them. A single failure is usually brief, and not worth a
 /// write.
-const SAID_AFTER: u32 = 3;
+const REPORTED_AFTER: u32 = 3;
 
 /// The scope that a plan leaves unchanged for now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,13 +58,13 @@ pub(super) struct FailedOperation {
 
 impl FailedOperation {
     /// Whether the status shows the failure. If so, the object waits for `again` while its next operation is the same.
-    fn is_said(&self) -> bool {
-        matches!(self.kept, Retained::Mail | Retained::Refused) || self.times >= SAID_AFTER
+    fn is_reported(&self) -> bool {
+        matches!(self.kept, Retained::Mail | Retained::Refused) || self.times >= REPORTED_AFTER
     }
 
     /// Whether the failure concerns other objects too: it is the directory's, and the status shows it.
     fn concerns_others(&self) -> bool {
-        self.kept == Retained::Everything && self.is_said()
+        self.kept == Retained::Everything && self.is_reported()
     }
 }
 
@@ -88,7 +88,7 @@ impl Engine {
         let cause = (kept == Retained::Refused).then(|| problem.clone());
         let waiting = FailedOperation { operation: operation.timeless(), cause, kept, times, again: now + delay };
         let concerned = [before.is_some_and(|before| before.concerns_others()), waiting.concerns_others()];
-        let said = waiting.is_said();
+        let reported = waiting.is_reported();
         self.not_taken.insert(key.clone(), waiting);
         let news = match kept {
             Retained::Mail | Retained::Object | Retained::Refused => times == 1,
@@ -112,7 +112,7 @@ impl Engine {
             }
             [false, false] | [true, true] => {}
         }
-        if said && key.object().is_some() {
+        if reported && key.object().is_some() {
             self.queue.push(key, Priority::Live);
         }
     }
@@ -157,7 +157,7 @@ impl Engine {
         plan: &Plan,
         now: Timestamp,
     ) -> Option<(Timestamp, Retained)> {
-        let waiting = self.not_taken.get(&key.into()).filter(|waiting| waiting.is_said() && waiting.again > now)?;
+        let waiting = self.not_taken.get(&key.into()).filter(|waiting| waiting.is_reported() && waiting.again > now)?;
         let next = plan.steps.first().map(|step| step.operation.timeless());
         // For a guest who was admitted without a mail, the mail is the only missing operation.
         let mail = waiting.kept == Retained::Mail

@@ -166,8 +166,8 @@ impl Engine {
                 // membership.
                 touched.counts.extend(partner.filter(|partner| self.objects.metadata(partner).is_some()));
                 // The first full read queues all objects anyway.
-                let stands = self.directory.guest(&address).map(standing);
-                if self.health.directory && old.as_ref().map(standing) != stands {
+                let facts = self.directory.guest(&address).map(membership_facts);
+                if self.health.directory && old.as_ref().map(membership_facts) != facts {
                     touched.merge(self.objects.touched_by_propagators_at(&address));
                 }
                 let departed = old.as_ref().filter(|old| !old.is_live());
@@ -216,8 +216,8 @@ impl Engine {
                 self.directory.set_user(&email, record);
                 self.objects.touched_by_user(&email)
             }
-            Now::Purged(destroyed) => {
-                self.directory.set_purged(&destroyed);
+            Now::Purged(purged) => {
+                self.directory.set_purged(&purged);
                 Dependents::default()
             }
         }
@@ -249,7 +249,7 @@ impl Engine {
 }
 
 /// The parts of a guest's record that the rules for memberships read.
-fn standing(record: &GuestRecord) -> (bool, Option<&str>, &str) {
+fn membership_facts(record: &GuestRecord) -> (bool, Option<&str>, &str) {
     (record.is_live(), record.mark.as_ref().map(|mark| mark.uid.as_str()), &record.partner_name)
 }
 

@@ -7,8 +7,8 @@ use super::queue::{Priority, QueueKey};
 use super::{Engine, Failure, TaskOutcome};
 use crate::cache::resource_version;
 
-/// How long to wait until the Lease is renewed.
-const TERM: SignedDuration = SignedDuration::from_millis(500);
+/// The delay of a key after the end of the Lease's term, in which the Lease may be renewed.
+const TERM_DELAY: SignedDuration = SignedDuration::from_millis(500);
 
 impl Engine {
     /// Processes the outcome of a task.
@@ -60,10 +60,10 @@ impl Engine {
             Some(Failure::NotFound) => {}
             Some(Failure::Conflict) => {
                 let delay = self.queue.back_off(key, now);
-                tracing::debug!(%key, delay_ms = delay.as_millis(), "behind the API server; later");
+                tracing::debug!(%key, delay_ms = delay.as_millis(), "the API server has a newer object; tried again later");
             }
             Some(Failure::Permanent(problem)) => {
-                tracing::error!(%key, "{problem}; nothing is tried until something changes");
+                tracing::error!(%key, "{problem}; tried again after the next change");
             }
             Some(Failure::Retry(problem)) => {
                 let delay = self.queue.back_off(key, now);
@@ -86,11 +86,11 @@ impl Engine {
                 self.panicked(key, &message, now);
             }
             Some(Failure::NotLeading) => {
-                tracing::debug!(%key, "our term is over; tried again soon");
-                self.queue.at(key, now + TERM);
+                tracing::debug!(%key, "the term of the Lease is over; tried again soon");
+                self.queue.at(key, now + TERM_DELAY);
             }
             Some(Failure::RetryAfter(after, problem)) => {
-                tracing::warn!(%key, ?after, "{problem}; tried again then");
+                tracing::warn!(%key, ?after, "{problem}; tried again after this time");
                 self.queue.at(key, now + after);
             }
             Some(Failure::Stop(problem)) => self.fatal = Some(problem),

@@ -1,8 +1,8 @@
 //! Compares a status with the stored one, and writes the difference as a merge patch. Fields that our types do not know
 //! stay; removed fields are set to null.
 //!
-//! The crate `json-patch` applies merge patches and does not make them. It makes JSON patches, but the API server
-//! answers one whose `test` of the resourceVersion fails with 422, and not with a conflict.
+//! The crate `json-patch` applies merge patches and does not make them. It makes JSON patches. If the `test` of the
+//! resourceVersion in a JSON patch fails, the API server answers 422 instead of a conflict (409).
 
 use serde_json::{Map, Value, json};
 

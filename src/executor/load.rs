@@ -17,7 +17,7 @@ pub async fn load(directory: &(impl DirectoryReader + ?Sized)) -> Result<Snapsho
         let guests = all_pages(|page| within(directory, directory.guests(page))).await?;
         Ok((guests, all_pages(|page| within(directory, directory.users(page))).await?))
     };
-    let ((guests, users), accounts, mails, shares, destroyed, sign_in) = tokio::try_join!(
+    let ((guests, users), accounts, mails, shares, purged, sign_in) = tokio::try_join!(
         people,
         all_pages(|page| within(directory, directory.accounts(page))),
         all_pages(|page| within(directory, directory.mails(page))),
@@ -25,7 +25,7 @@ pub async fn load(directory: &(impl DirectoryReader + ?Sized)) -> Result<Snapsho
         within(directory, directory.purged()),
         within(directory, async { Ok(directory.sign_in().await) }),
     )?;
-    Ok(Snapshot { partners, guests, accounts, users, mails, shares, purged: destroyed, sign_in })
+    Ok(Snapshot { partners, guests, accounts, users, mails, shares, purged, sign_in })
 }
 
 /// Calls the directory. Where the directory does not limit its calls, the whole call has a timeout.

@@ -58,7 +58,7 @@ enum LeaseState {
 
 /// `unchanged`: how long this process has seen the Lease in this version. The holder's own times come from another
 /// clock.
-fn standing(spec: &LeaseSpec, me: &str, unchanged: Duration, default: Duration) -> LeaseState {
+fn lease_state(spec: &LeaseSpec, me: &str, unchanged: Duration, default: Duration) -> LeaseState {
     let holder = spec.holder_identity.as_deref().unwrap_or_default();
     let seconds = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
     let lasts = seconds.map_or(default, Duration::from_secs);
@@ -122,7 +122,7 @@ impl Candidate {
             }
         };
         let spec = current.spec.clone().unwrap_or_default();
-        match standing(&spec, &self.settings.holder, since.elapsed(), self.settings.duration) {
+        match lease_state(&spec, &self.settings.holder, since.elapsed(), self.settings.duration) {
             LeaseState::HeldBy(holder) => Ok(Err(holder)),
             LeaseState::Free => {
                 let began = self.now();
@@ -270,25 +270,25 @@ mod tests {
     #[test]
     fn a_lease_that_its_holder_renews_is_not_taken() {
         let spec = held("a", Some(15));
-        assert_eq!(standing(&spec, "b", Duration::ZERO, 3 * S), LeaseState::HeldBy("a".to_owned()));
-        assert_eq!(standing(&spec, "b", 15 * S, 3 * S), LeaseState::HeldBy("a".to_owned()));
+        assert_eq!(lease_state(&spec, "b", Duration::ZERO, 3 * S), LeaseState::HeldBy("a".to_owned()));
+        assert_eq!(lease_state(&spec, "b", 15 * S, 3 * S), LeaseState::HeldBy("a".to_owned()));
     }
 
     #[test]
     fn lease_unchanged_beyond_its_duration_is_free_at_any_timestamp() {
         let mut spec = held("a", Some(15));
         spec.renew_time = Some(MicroTime(Timestamp::MAX));
-        assert_eq!(standing(&spec, "b", 16 * S, 3 * S), LeaseState::Free);
+        assert_eq!(lease_state(&spec, "b", 16 * S, 3 * S), LeaseState::Free);
         spec.renew_time = Some(MicroTime(Timestamp::MIN));
-        assert_eq!(standing(&spec, "b", S, 3 * S), LeaseState::HeldBy("a".to_owned()));
-        assert_eq!(standing(&held("a", None), "b", 4 * S, 3 * S), LeaseState::Free);
+        assert_eq!(lease_state(&spec, "b", S, 3 * S), LeaseState::HeldBy("a".to_owned()));
+        assert_eq!(lease_state(&held("a", None), "b", 4 * S, 3 * S), LeaseState::Free);
     }
 
     #[test]
     fn released_lease_or_lease_of_earlier_process_of_pod_is_free() {
-        assert_eq!(standing(&LeaseSpec::default(), "b", Duration::ZERO, S), LeaseState::Free);
-        assert_eq!(standing(&held("", Some(15)), "b", Duration::ZERO, S), LeaseState::Free);
-        assert_eq!(standing(&held("b", Some(15)), "b", Duration::ZERO, S), LeaseState::Free);
+        assert_eq!(lease_state(&LeaseSpec::default(), "b", Duration::ZERO, S), LeaseState::Free);
+        assert_eq!(lease_state(&held("", Some(15)), "b", Duration::ZERO, S), LeaseState::Free);
+        assert_eq!(lease_state(&held("b", Some(15)), "b", Duration::ZERO, S), LeaseState::Free);
     }
 
     #[test]

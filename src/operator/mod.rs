@@ -190,7 +190,7 @@ async fn drive(
     tracing::info!("stopping: {} tasks are finished first", runner.running());
     let finished = async { while runner.ended().await.is_some() {} };
     if tokio::time::timeout(GRACE, finished).await.is_err() {
-        tracing::warn!("some tasks did not finish in 10s; the next start goes on where they were");
+        tracing::warn!("some tasks did not finish in 10s; the next start continues them");
     }
     Ok(())
 }

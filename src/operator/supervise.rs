@@ -88,7 +88,7 @@ mod tests {
 
     #[tokio::test]
     async fn source_that_panics_is_reported_counted_and_started_again() {
-        let (inbox, mut told) = mpsc::channel(8);
+        let (inbox, mut received) = mpsc::channel(8);
         let supervisor = Supervisor { inbox, metrics: Arc::default() };
         let runs = AtomicU32::new(0);
         let problem = |said| Input::Policy(Err(said));
@@ -98,7 +98,7 @@ mod tests {
         };
         supervisor.run("policy", problem, source).await;
         assert_eq!(runs.load(Ordering::Relaxed), 2);
-        let Some(Input::Policy(Err(said))) = told.recv().await else { panic!("nothing is told") };
+        let Some(Input::Policy(Err(said))) = received.recv().await else { panic!("no problem is reported") };
         assert_eq!(said, "internal error: injected with \"…\"");
         let metrics = supervisor.metrics.text();
         assert!(metrics.contains("guestlist_task_panics_total{task=\"policy\"} 1"), "{metrics}");
@@ -106,7 +106,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn source_that_panics_again_waits_longer_until_it_lasts() {
-        let (inbox, mut told) = mpsc::channel(16);
+        let (inbox, mut received) = mpsc::channel(16);
         let supervisor = Supervisor { inbox, metrics: Arc::default() };
         let runs = std::sync::Mutex::new(Vec::new());
         // The fourth run lasts, and the sixth is the last.
@@ -123,6 +123,6 @@ mod tests {
         let runs = runs.into_inner().unwrap();
         let pauses: Vec<_> = runs.windows(2).map(|pair| pair[1].0 - pair[0].1).collect();
         assert_eq!(pauses, [1, 2, 4, 1, 2].map(|times| PAUSES[0] * times));
-        told.close();
+        received.close();
     }
 }

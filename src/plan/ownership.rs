@@ -55,7 +55,7 @@ pub fn ownership<'a>(inputs: Inputs<'a>, entry: &Membership) -> Ownership<'a> {
     if inputs.declared.has_membership_uid(&mark.uid) || !inherits(record, mark, entry) {
         return Ownership::OwnedByOther;
     }
-    // An ownership mark passes to the object of the same name first, then in the order of claims. It passes to an
+    // An ownership mark passes to the object of the same name first, then in the order of precedence. It passes to an
     // object that is being deleted only without another heir, so that the deletion removes the record.
     let mine = rank(mark, entry);
     let mut rivals = inputs.declared.memberships_for(email).filter(|other| !std::ptr::eq(*other, entry));
@@ -79,7 +79,7 @@ fn rank<'e>(mark: &OwnershipMark, entry: &'e Membership) -> (bool, bool, Order<'
     (is_being_deleted(meta), mark.name != name(meta), order(meta))
 }
 
-/// The order of claims among new memberships: the older object, then the lower UID. Files have no reliable creation
+/// The order of precedence among new memberships: the older object, then the lower UID. Files have no reliable creation
 /// time: there it is namespace, then name.
 pub fn order(meta: &CachedMetadata) -> Order<'_> {
     match meta.creation_timestamp.as_ref().map(|time| time.0) {
@@ -88,7 +88,7 @@ pub fn order(meta: &CachedMetadata) -> Order<'_> {
     }
 }
 
-/// A position in the order of claims. Borrowed, because a quota compares the positions of all competing memberships.
+/// A position in the order of precedence. Borrowed, because a quota compares the positions of all competing memberships.
 pub type Order<'a> = (Timestamp, &'a str, &'a str, &'a str);
 
 /// Whether a grant comes from a share. A share that was created again, by a restore for example, has the same name and

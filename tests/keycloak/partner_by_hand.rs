@@ -1,6 +1,5 @@
-//! A partner's organization is changed in the administration console: its ownership mark is damaged, or it or its
-//! content is deleted. guestlist
-//! changes back what it can read, sends no second mail, and loses no guest.
+//! An administrator changes a partner's organization in the console: edits its ownership mark, or deletes it or its
+//! content. guestlist restores readable data, sends no second mail, and loses no guest.
 
 use guestlist::directory::{Changed, Error};
 use guestlist::domain::MfaMethod;

@@ -116,10 +116,10 @@ fn has_her_mfa_reset(house: &House, carol: &mut Person<'_>) {
     partners.guest("carol", CAROL, "Joined", &[]);
     house.now(carol.is_out(&tokens, "reset"));
     house.is_kept_out(carol, "reset");
-    house.now(carol.signs_in()).expect_err("sthe guest has to enrol first");
+    house.now(carol.signs_in()).expect_err("the guest has to enrol first");
     assert!(carol.browser.asks("totpSecret"), "{}", carol.browser.words());
     house.now(carol.enrols());
-    let tokens = house.now(carol.is_in()).expect("sthe guest signs in with the new factor");
+    let tokens = house.now(carol.is_in()).expect("the guest signs in with the new factor");
     partners.guest("carol", CAROL, "Active", LEFT);
     holds(&house.now(house.realm.application.refresh(&tokens)).unwrap(), &["instagram:collaborator"]);
 }

@@ -91,7 +91,7 @@ impl Code {
     pub fn meaning(self) -> &'static str {
         match self {
             Self::Unreadable => "A file or directory cannot be read.",
-            Self::Skipped => "A file in a directory is not read, because its ending has capital letters.",
+            Self::Skipped => "A file in a directory is not read, because its extension has capital letters.",
             Self::Unrendered => "kustomize or Helm renders the files before they are applied.",
             Self::Syntax => "The text is not YAML or JSON.",
             Self::AmbiguousYaml => "kubectl reads the text differently than it looks, or drops a part of it silently.",

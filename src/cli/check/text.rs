@@ -10,8 +10,8 @@ use super::source::{LineColumn, Source};
 use crate::cache::Kind;
 use crate::domain::text::is_hidden;
 
-/// Longest line that is shown, in bytes. The renderer cuts it to the width of a terminal. A file may be a single line of
-/// megabytes with many problems.
+/// Maximum length of a shown line, in bytes. The renderer cuts it to the width of a terminal. A file may be a single
+/// line of megabytes with many problems.
 const LONGEST_LINE: usize = 4096;
 
 /// Whether standard output shows colours: it is a terminal that supports them, and `NO_COLOR` is not set.

@@ -123,7 +123,7 @@ impl Subjects {
             && self.is_new(operation)
         {
             let admins = host_admins.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            return ('+', format!("create the partner {display_name:?}, run by {admins}"));
+            return ('+', format!("create the partner {display_name:?} (Host Admins: {admins})"));
         }
         let sign = match self.weight(operation) {
             AccessChange::Revoke | AccessChange::Remove => '-',

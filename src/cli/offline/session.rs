@@ -25,7 +25,7 @@ use crate::util::clock::Clock;
 use crate::workspace_policy::WorkspacePolicy;
 
 /// How long a failed operation is retried.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
+const RETRY_FOR: SignedDuration = SignedDuration::from_secs(60);
 
 /// Waits for a duration. In a rehearsal the duration passes at once.
 pub type Sleep = Box<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>;
@@ -38,7 +38,7 @@ pub struct ApplySession {
     pub workspace: WorkspacePolicy,
     /// The objects.
     pub objects: Arc<InMemoryObjects>,
-    /// The content of the directory.
+    /// The content of the directory, read in full.
     pub load: Load,
     /// The directory that receives the operations.
     pub directory: Arc<dyn DirectoryWriter>,
@@ -82,7 +82,7 @@ pub struct Rest {
 }
 
 impl ApplySession {
-    /// Runs until it converges. Reports each operation once it is done. The error names the obstacle.
+    /// Runs until it converges. Reports each completed operation. The error is the cause of an early stop.
     pub async fn run(self, mut report: impl FnMut(&CompletedStep)) -> Result<Rest, String> {
         let Self { owner, workspace, objects, load, directory, epoch, clock, prune_scope, workers, wait } = self;
         let executor = Executor {
@@ -102,12 +102,12 @@ impl ApplySession {
             let stopped = runner.start().err();
             let Some(EndedTask { key, completed, failure }) = runner.ended().await else {
                 if let Some(problem) = stopped {
-                    // All running tasks have ended, so that the next leader finds nothing half done.
+                    // All running tasks have ended, so that the next leader finds no partial operation.
                     return Err(problem);
                 }
                 let now = clock.now();
                 let next = runner.engine().next_check();
-                let waits = failures.is_waiting(runner.engine()) && now.duration_since(last_change) < PATIENCE;
+                let waits = failures.is_waiting(runner.engine()) && now.duration_since(last_change) < RETRY_FOR;
                 let Some(next) = next.filter(|_| waits) else {
                     if collected_garbage {
                         break;
@@ -154,7 +154,7 @@ struct Failures {
     /// Objects whose failure is permanent until something changes, which does not happen in a session.
     stuck: BTreeSet<QueueKey>,
     /// Objects whose mail was not sent. The session does not wait for a mail server.
-    unsent: BTreeSet<QueueKey>,
+    mail_not_sent: BTreeSet<QueueKey>,
     /// Objects with an operation that the directory refuses. The session does not retry it.
     refused: BTreeSet<QueueKey>,
 }
@@ -163,7 +163,7 @@ impl Failures {
     /// Records a completed operation.
     fn completed(&mut self, key: &QueueKey, step: &Step) {
         if matches!(&step.operation, Operation::Guest { change, .. } if change.sends_mail()) {
-            self.unsent.remove(key);
+            self.mail_not_sent.remove(key);
         }
         self.refused.remove(key);
     }
@@ -176,7 +176,7 @@ impl Failures {
         let why = match failure {
             Some(Failure::Retry(why) | Failure::OperationFailed(_, why) | Failure::Unwritable(_, why)) => why,
             Some(Failure::MailNotSent(_, why)) => {
-                self.unsent.insert(key.clone());
+                self.mail_not_sent.insert(key.clone());
                 why
             }
             Some(Failure::Refused(_, why)) => {
@@ -202,18 +202,18 @@ impl Failures {
     /// Whether a retry may still succeed.
     fn is_waiting(&self, engine: &Engine) -> bool {
         let panicked = |key: &QueueKey| engine.health().panicking.contains_key(key);
-        let sets = [&self.unsent, &self.stuck, &self.refused];
+        let sets = [&self.mail_not_sent, &self.stuck, &self.refused];
         let later = |key: &QueueKey| !panicked(key) && !sets.iter().any(|set| set.contains(key));
         !self.waiting.is_empty() || engine.queue().failing().any(later)
     }
 
     /// The unfinished objects, each with its error.
     fn unfinished(&self, engine: &Engine) -> Vec<String> {
-        let keys = engine.queue().failing().chain(&self.waiting).chain(&self.stuck).chain(&self.unsent);
+        let keys = engine.queue().failing().chain(&self.waiting).chain(&self.stuck).chain(&self.mail_not_sent);
         let keys: BTreeSet<&QueueKey> = keys.collect();
         let why = |key: &QueueKey| match engine.health().panicking.get(key) {
             Some(panics) => format!("internal error: {}; report it", panics.message),
-            None => self.last.get(key).map_or("it changed each time that it was tried", String::as_str).to_owned(),
+            None => self.last.get(key).map_or("the object changed during each attempt", String::as_str).to_owned(),
         };
         keys.into_iter().map(|key| format!("{key}: {}", why(key))).collect()
     }

@@ -73,8 +73,8 @@ impl Event {
     /// and failed sign-ins may disable the user.
     fn is_traffic(&self) -> bool {
         let failed = self.sort.ends_with("_ERROR") && !self.sort.starts_with("USER_DISABLED");
-        let told = self.details.contains_key("identity_provider");
-        (failed || TRAFFIC.split(' ').any(|sort| sort == self.sort)) && !told
+        let names_provider = self.details.contains_key("identity_provider");
+        (failed || TRAFFIC.split(' ').any(|sort| sort == self.sort)) && !names_provider
     }
 }
 
@@ -128,12 +128,12 @@ impl EventCursor {
 impl Inner {
     /// Makes the next poll report a change.
     pub(super) fn changed_too(&self, change: Changed) {
-        self.told.with(|state| state.found.insert(change));
+        self.event_cursor.with(|state| state.found.insert(change));
     }
 
     /// Whether the realm keeps both kinds of events and the service account may read them.
     async fn keeps_events(&self) -> Result<bool, Error> {
-        if let Some(kept) = self.told.with(|state| state.kept) {
+        if let Some(kept) = self.event_cursor.with(|state| state.kept) {
             return Ok(kept);
         }
         let config = match self.client.call(Call::get(EVENTS_CONFIG, &["events", "config"])).await {
@@ -144,18 +144,18 @@ impl Inner {
         let kept = config.events_enabled && config.admin_events_enabled;
         if !kept {
             tracing::warn!(
-                "the realm keeps no events, or the service account lacks the role view-events: what happens behind guestlist's \
-                 back is seen at the next resync only; `guestlist directory setup` sets both"
+                "the realm keeps no events, or the service account lacks the role view-events: guestlist sees changes by others \
+                 only at the next resync; `guestlist directory setup` sets both"
             );
         }
-        self.told.with(|state| state.kept = Some(kept));
+        self.event_cursor.with(|state| state.kept = Some(kept));
         Ok(kept)
     }
 
     pub(super) async fn cursor(&self) -> Result<Cursor, Error> {
         // Each full read checks again whether events are kept and how long invitations last.
         self.lifetime.lock().unwrap_or_else(PoisonError::into_inner).seconds = None;
-        self.told.with(|state| state.kept = None);
+        self.event_cursor.with(|state| state.kept = None);
         if !self.keeps_events().await? {
             return Ok(Cursor(0));
         }
@@ -167,7 +167,7 @@ impl Inner {
             cursor = latest.iter().map(|event| event.time).max().unwrap_or(0).max(cursor);
             ids.extend(latest.into_iter().map(|event| (event.time, event.id)));
         }
-        self.told.with(|state| {
+        self.event_cursor.with(|state| {
             state.cursor = cursor;
             state.ids = ids;
         });
@@ -178,7 +178,7 @@ impl Inner {
         let nothing = Changes { cursor: since, changed: BTreeSet::new() };
         // Another installation may own the directory now; the former leader must stop.
         self.still_ours().await?;
-        let found = self.told.with(|state| std::mem::take(&mut state.found));
+        let found = self.event_cursor.with(|state| std::mem::take(&mut state.found));
         if !found.is_empty() {
             return Ok(Changes { cursor: since, changed: found });
         }
@@ -194,7 +194,7 @@ impl Inner {
         if events.len() >= MOST {
             return Ok(Changes { cursor: Cursor(cursor), changed: [Changed::Everything].into() });
         }
-        let known = self.told.with(|state| (state.cursor == since.0).then(|| std::mem::take(&mut state.ids)));
+        let known = self.event_cursor.with(|state| (state.cursor == since.0).then(|| std::mem::take(&mut state.ids)));
         let us = self.client.subject().await?;
         let mut about = About::default();
         for event in &events {
@@ -211,7 +211,7 @@ impl Inner {
         let changed = self.changed(&about).await?;
         let near = events.into_iter().filter(|event| event.time >= cursor - OVERLAP);
         let ids = near.map(|event| (event.time, event.id)).collect();
-        self.told.with(|state| {
+        self.event_cursor.with(|state| {
             state.cursor = cursor;
             state.ids = ids;
         });
@@ -249,7 +249,7 @@ impl Inner {
             let known = homes.iter().find(|(_, home)| home.id == *id).map(|(partner, _)| partner);
             match known.filter(|_| !about.peopled.contains(id)) {
                 Some(partner) => drop(changed.insert(Changed::Partner(partner.clone()))),
-                // The members of a partner changed, or an organization that was not known as one.
+                // The members of a partner changed, or an organization that may have become a partner.
                 None if known.is_some() || self.is_partner(id).await? => return Ok([Changed::Everything].into()),
                 None => {}
             }
@@ -344,7 +344,7 @@ mod tests {
         ] {
             assert!(!event(sort, "{}"), "{sort}");
         }
-        assert!(!event("LOGIN", r#"{"identity_provider": "corporate"}"#), "it may have told another address");
+        assert!(!event("LOGIN", r#"{"identity_provider": "corporate"}"#), "it may have reported another address");
         let of_an_administrator = r#"{"id": "1", "time": 1, "resourcePath": "users/u", "resourceType": "USER"}"#;
         assert!(!serde_json::from_str::<Event>(of_an_administrator).unwrap().is_traffic());
     }

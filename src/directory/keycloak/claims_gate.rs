@@ -106,7 +106,7 @@ impl ClaimsGate {
 
 impl Inner {
     /// The claims group, if the realm has one with an effect.
-    pub(super) async fn told_group(&self) -> Result<Option<String>, Error> {
+    pub(super) async fn claims_group(&self) -> Result<Option<String>, Error> {
         if matches!(self.audience.with(|known| known.gate.clone()), Gate::Unseen) {
             self.survey().await?;
         }
@@ -150,7 +150,7 @@ impl Inner {
                 }
             }
         });
-        let there = self.told_group().await?.is_some();
+        let there = self.claims_group().await?.is_some();
         let out = match self.audience.with(|known| known.out_group.clone()) {
             Some(group) if there => optional(members(&self.client, &group).await)?.unwrap_or_default(),
             Some(_) | None => HashSet::new(),
@@ -161,7 +161,7 @@ impl Inner {
 
     /// Allows the claims of a user. A user that guestlist created is a member from the start.
     pub(super) async fn let_in(&self, user: &str, made: bool) -> Result<(), Error> {
-        let Some(group) = self.told_group().await? else { return Ok(()) };
+        let Some(group) = self.claims_group().await? else { return Ok(()) };
         let out = self.audience.is_out(user);
         if !out && (made || self.audience.is_in(user)) {
             return Ok(());
@@ -179,7 +179,7 @@ impl Inner {
 
     /// Blocks the claims of a user, whatever the attributes contain. The user joins the second group first.
     pub(super) async fn put_out(&self, user: &str) -> Result<(), Error> {
-        let Some(group) = self.told_group().await? else { return Ok(()) };
+        let Some(group) = self.claims_group().await? else { return Ok(()) };
         let out = self.groups().id(Some(Branch::ClaimsBlocked)).await?;
         self.client.call(Call::put(JOIN_GROUP, &["users", user, "groups", &out])).await?;
         optional(self.client.call(Call::delete(LEAVE_GROUP, &["users", user, "groups", &group])).await)?;
@@ -192,7 +192,7 @@ impl Inner {
 
     /// Removes an unmanaged user from both groups.
     pub(super) async fn leave_audience(&self, user: &str) -> Result<(), Error> {
-        let Some(group) = self.told_group().await? else { return Ok(()) };
+        let Some(group) = self.claims_group().await? else { return Ok(()) };
         optional(self.client.call(Call::delete(LEAVE_GROUP, &["users", user, "groups", &group])).await)?;
         if self.audience.is_out(user) {
             self.no_more_out(user).await?;

@@ -15,19 +15,19 @@ pub const GRANTS: &str = "guestlist.grants";
 /// The attribute for applications: `account:role` in lower case, for each grant.
 pub const ACCOUNTS: &str = "guestlist.accounts";
 
-/// The grants of a guest are the claims that applications see. A grant whose claim was removed by another party is
-/// gone. A claim that another party added, or whose grant is unreadable, counts as a grant without a share, until it is revoked.
+/// The grants of a guest are the claims that applications see. If another party removed a claim, its grant is gone. A
+/// claim that another party added, or whose grant is unreadable, counts as a grant without a share until it is revoked.
 pub fn read(user: &User, address: &Email) -> SmallMap<String, GrantRecord> {
     let values = |name| user.attributes.get(name).map(Vec::as_slice).unwrap_or_default();
     let named = |held: GrantRecord| (held.grant.account.clone(), held);
     let mut given: SmallMap<_, _> =
         values(GRANTS).iter().filter_map(|text| serde_json::from_str(text).ok()).map(named).collect();
-    let told = values(ACCOUNTS);
-    given.retain(|_, held| told.contains(&claim(&held.grant)));
-    for (account, held) in told_by_nobody(user) {
-        let claims: Vec<&String> = told.iter().filter(|claimed| account_of(claimed) == account).collect();
-        if given.get(&account).is_none_or(|given| claims.iter().any(|claimed| claim(&given.grant) != **claimed)) {
-            tracing::warn!(%address, account, "something else than guestlist granted this account");
+    let claims = values(ACCOUNTS);
+    given.retain(|_, held| claims.contains(&claim(&held.grant)));
+    for (account, held) in of_claims(user) {
+        let own: Vec<&String> = claims.iter().filter(|claimed| account_of(claimed) == account).collect();
+        if given.get(&account).is_none_or(|given| own.iter().any(|claimed| claim(&given.grant) != **claimed)) {
+            tracing::warn!(%address, account, "another party added this account to the claim of the guest; it is revoked");
             given.insert(account, held);
         }
     }
@@ -49,7 +49,7 @@ fn account_of(claimed: &str) -> &str {
 }
 
 /// The claims of a user as grants without a share. If an account has two claims, the higher role counts.
-pub fn told_by_nobody(user: &User) -> SmallMap<String, GrantRecord> {
+pub fn of_claims(user: &User) -> SmallMap<String, GrantRecord> {
     let mut held = SmallMap::default();
     for claimed in user.attributes.get(ACCOUNTS).map(Vec::as_slice).unwrap_or_default() {
         let account = account_of(claimed);
@@ -63,7 +63,7 @@ pub fn told_by_nobody(user: &User) -> SmallMap<String, GrantRecord> {
 /// The grants, and the revoked claims whose sessions may not have ended. Those have no share.
 pub fn with_revoked(mut held: SmallMap<String, GrantRecord>, revoked: &[String]) -> SmallMap<String, GrantRecord> {
     let claims = BTreeMap::from([(ACCOUNTS.to_owned(), revoked.to_vec())]);
-    for (account, grant) in told_by_nobody(&User { attributes: claims, ..User::default() }) {
+    for (account, grant) in of_claims(&User { attributes: claims, ..User::default() }) {
         held.insert(account, grant);
     }
     held
@@ -98,9 +98,9 @@ pub fn write(record: &GuestRecord, attributes: &mut Attributes, at: Timestamp) -
         let given = record.grants.values().map(serde_json::to_string).collect::<Result<_, _>>()?;
         attributes.insert(GRANTS.to_owned(), given);
     }
-    let told = claims_of(record, at);
-    if !told.is_empty() {
-        attributes.insert(ACCOUNTS.to_owned(), told);
+    let claims = claims_of(record, at);
+    if !claims.is_empty() {
+        attributes.insert(ACCOUNTS.to_owned(), claims);
     }
     Ok(())
 }
@@ -117,9 +117,9 @@ pub fn claims_of(record: &GuestRecord, at: Timestamp) -> Vec<String> {
 }
 
 /// Whether the claims contain this one, or one with a higher role on its account.
-pub fn covers(told: &[String], claimed: &String) -> bool {
+pub fn covers(claims: &[String], claimed: &String) -> bool {
     let more = claimed.strip_suffix(":collaborator").map(|account| format!("{account}:manager"));
-    told.contains(claimed) || more.is_some_and(|more| told.contains(&more))
+    claims.contains(claimed) || more.is_some_and(|more| claims.contains(&more))
 }
 
 /// The claim of a grant.

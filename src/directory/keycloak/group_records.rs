@@ -11,7 +11,7 @@ use super::groups::{Branch, GroupStore};
 use super::representations::{Attributes, Group, first};
 use crate::domain::Email;
 
-const DESTROYED: &str = "purged";
+const PURGED: &str = "purged";
 const OWNERS: &str = "guestlist.owners";
 const DELETED: &str = "deleted";
 const NAME: &str = "name";
@@ -21,17 +21,17 @@ const PARTNER: &str = "partner";
 const ACCOUNT: &str = "account";
 
 impl GroupStore<'_> {
-    /// The number of recently purged records.
+    /// The numbers of recently purged records, by minute.
     pub async fn read_purges(&self) -> Result<Purged, ClientError> {
         let root = self.root().await?;
         Ok(parse_purges(&root))
     }
 
-    /// Writes the number of recently purged records.
-    pub async fn write_purges(&self, destroyed: &Purged) -> Result<(), ClientError> {
+    /// Writes the numbers of recently purged records, by minute.
+    pub async fn write_purges(&self, purged: &Purged) -> Result<(), ClientError> {
         let mut root = self.root().await?;
-        let values = destroyed.iter().map(|(minute, count)| format!("{minute}={count}")).collect();
-        root.attributes.insert(DESTROYED.to_owned(), values);
+        let values = purged.iter().map(|(minute, count)| format!("{minute}={count}")).collect();
+        root.attributes.insert(PURGED.to_owned(), values);
         self.put(&root).await
     }
 
@@ -66,9 +66,9 @@ impl GroupStore<'_> {
         Ok(self.children(Branch::Mails).await?.iter().filter_map(read).collect())
     }
 
-    /// Writes the last mail before its record is removed.
+    /// Stores the mails to an address before its record is removed.
     pub async fn remember_mail(&self, mail: &MailRecord) -> Result<(), ClientError> {
-        // Mails to an earlier record of the address were stored then.
+        // The group may already have mails to an earlier record of the address.
         let known = self.child(Branch::Mails, mail.address.as_str()).await?;
         let since = mail.at.checked_sub(SENT_KEPT).unwrap_or(Timestamp::MIN);
         let earlier = known.as_ref().map(recent).unwrap_or_default();
@@ -120,7 +120,7 @@ impl GroupStore<'_> {
 }
 
 fn parse_purges(root: &Group) -> Purged {
-    let values = root.attributes.get(DESTROYED).map(Vec::as_slice).unwrap_or_default();
+    let values = root.attributes.get(PURGED).map(Vec::as_slice).unwrap_or_default();
     let read = |text: &String| {
         let (minute, count) = text.split_once('=')?;
         Some((minute.parse::<Timestamp>().ok()?, count.parse().ok()?))

@@ -75,7 +75,7 @@ struct Inner {
     /// The difference between it and Keycloak's clock.
     server_clock: ServerClock,
     /// The events of the realm that were reported already.
-    told: EventCursor,
+    event_cursor: EventCursor,
     /// The accounts, read live before each grant.
     accounts: CoalescedRead<Vec<AccountRecord>>,
     /// The known shares. They never change.
@@ -128,7 +128,7 @@ impl Directory {
             term: Leadership::default(),
             server_clock,
             clock,
-            told: EventCursor::default(),
+            event_cursor: EventCursor::default(),
             accounts: CoalescedRead::default(),
             shares: Mutex::default(),
             lifetime: Mutex::default(),

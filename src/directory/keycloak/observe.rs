@@ -59,7 +59,7 @@ impl Inner {
             }
         }
         let Listing { seen, walk, users, strangers, marked, .. } = listing;
-        let told = async {
+        let guests = async {
             let mut items = Vec::new();
             for user in read {
                 if seen.insert(user.id.clone()) {
@@ -79,7 +79,7 @@ impl Inner {
             // If the realm hides guestlist's attributes, it seems to have no guests.
             if step == PageStep::End { profile::check(&self.client).await } else { Ok(()) }
         };
-        let (mut items, ()) = futures::try_join!(told, shown)?;
+        let (mut items, ()) = futures::try_join!(guests, shown)?;
         if step == PageStep::End {
             listing.is_whole = true;
             let Listing { strangers, marked, .. } = listing;

@@ -14,11 +14,11 @@ impl Write<'_> {
             PreconditionFailed::Stale => self.stale(),
             PreconditionFailed::Adopted => {
                 let message =
-                    format!("failed to {}: {} was adopted, not made by guestlist", self.context, record.address);
+                    format!("failed to {}: {} was adopted, not created by guestlist", self.context, record.address);
                 Error::Refused { message }
             }
             PreconditionFailed::Created => {
-                Error::Refused { message: format!("failed to {}: it was not adopted", self.context) }
+                Error::Refused { message: format!("failed to {}: {} was not adopted", self.context, record.address) }
             }
             PreconditionFailed::Foreign(owner) => Error::Foreign { owner },
         }

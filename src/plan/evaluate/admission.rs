@@ -6,11 +6,12 @@ use super::partner::EvaluatedPartner;
 use crate::cache::Membership;
 use crate::validation::{Violation, messages};
 
-/// Whether a new membership could be accepted, conflicts apart; if so, it counts in the order of claims.
+/// Whether a new membership could be accepted, conflicts with other memberships apart. Only such a membership competes
+/// for an address or a place in the quota.
 pub type IsEligible = fn(Inputs<'_>, &EvaluatedPartner<'_>, &Membership) -> bool;
 
 /// The violations of a new membership that loses its address or the quota to another one. Admitted guests come first,
-/// then the order of claims.
+/// then the order of precedence.
 pub fn claim_violations(
     inputs: Inputs<'_>,
     partner: &EvaluatedPartner<'_>,

@@ -321,7 +321,8 @@ fn is_active(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, colleague: &Mem
         && EvaluatedMembership::of(inputs, partner, colleague).state == State::Active
 }
 
-/// Whether a new membership could be accepted, conflicts apart. The checks without lookups come first, because thousands of earlier invalid memberships must cost little.
+/// Whether a new membership could be accepted, conflicts with other memberships apart. The checks without lookups come
+/// first, because thousands of earlier invalid memberships must cost little.
 fn is_eligible(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Membership) -> bool {
     if !entry.reading.violations.is_empty() || is_being_deleted(&entry.metadata) {
         return false;

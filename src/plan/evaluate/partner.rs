@@ -202,8 +202,8 @@ fn reads(entry: &Partner, field: &str) -> bool {
 }
 
 /// A partner's record: the one with its UID, or a live one of its name whose object no longer exists. It also passes to
-/// an object that is being deleted. The deletion of an object restored from a backup therefore includes its record. An
-/// unreadable record keeps the partner from another object's record.
+/// an object that is being deleted. The deletion of an object restored from a backup therefore includes its record. If a
+/// record of the name is unreadable, the partner gets no other object's record.
 fn record<'a>(inputs: Inputs<'a>, namespace: &str, name: &str) -> Option<&'a PartnerRecord> {
     let own = inputs.declared.partner(namespace, name).map(|slot| uid(slot.metadata()));
     let (mut passes, mut unreadable) = (None, None);

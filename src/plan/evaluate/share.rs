@@ -99,8 +99,8 @@ impl<'a> EvaluatedShare<'a> {
         if let Some(violation) = self.violations.iter().find(|violation| violation.taint == Taint::Object) {
             return Decision::Deny(violation.reason);
         }
-        // The grants of an unreadable partner are unknown, and those of a partner that other files may declare. The
-        // revocations by the share itself and its sharer are known.
+        // If the partner is unreadable, or other files may declare it, the grants that it allows are unknown. The
+        // revocations that follow from the share and its sharer are known.
         let unknown = match partner.presence {
             Presence::Unreadable => Some(Reason::Unreadable),
             Presence::Absent if !inputs.is_whole(partner.namespace, &partner.name) => Some(Reason::PartnerNotFound),
@@ -167,7 +167,7 @@ fn lists(partner: &crate::cache::Partner, email: &Email) -> bool {
 }
 
 /// Whether another share of the partner and account has precedence: first the share with recorded grants, then the
-/// order of claims.
+/// order of precedence.
 fn is_duplicate(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share) -> bool {
     fn rank<'s>(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, share: &'s Share) -> (bool, Order<'s>) {
         let known = inputs.observed.share(uid(&share.metadata)).is_some() || gives(inputs, partner, share);

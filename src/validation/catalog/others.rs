@@ -106,7 +106,7 @@ pub(super) const OTHERS: &[ReasonEntry] = &[
     other(
         Reason::OwnershipMarkUnreadable,
         "a partner, a membership, a withheld grant, log",
-        "The ownership mark of a user or an organization in Keycloak was edited, or it is a copy: two users or organizations have it. guestlist revokes the accounts of such a user, and changes, mails and deletes nothing else.",
+        "Another party edited the ownership mark of a user or an organization in Keycloak, or copied it to a second one. guestlist revokes the accounts of such a user. It changes nothing else, and sends no mail.",
         "The operator's log names each user and organization. Delete the copy or remove its attributes guestlist.*, or restore the attributes. Otherwise delete the user or the organization: guestlist creates it again and invites its guests again.",
         "",
     ),

@@ -299,7 +299,7 @@ async fn share_is_remembered_anew_after_it_was_forgotten_or_damaged() {
     look(&stage).await;
     stage.directory.execute(&give(&[("instagram", Manager)]), None, at(3), stage.epoch()).await.unwrap();
     assert_eq!(shares(&stage), Some(whole));
-    // An administrator deletes it, and a full read events that.
+    // An administrator deletes it, and a full read shows that.
     stage.realm(|realm| realm.groups.retain(|_, group| text(group, "path") != "/guestlist/shares/u-instagram"));
     stage.directory.shares(None).await.unwrap();
     let withhold =

@@ -34,7 +34,7 @@ fn expired_or_suspended_new_guest_waits() {
 fn new_suspended_partner_is_created_once_and_then_marked() {
     let (plan, text) = planned(&PARTNER.replace("spec: {", "spec: {suspended: true, "));
     assert_eq!(text.matches("create the partner").count(), 1, "{text}");
-    let marked = "~ update the partner \"acme\", run by alice@host.example, dan@host.example, suspended";
+    let marked = "~ update the partner \"acme\" (Host Admins: alice@host.example, dan@host.example), suspended";
     assert!(text.contains(marked), "{text}");
     assert!(text.contains("2 operations now (grant: 1, update: 1,"), "{text}");
     let access: Vec<_> = plan["operations"].as_array().unwrap().iter().map(|one| one["access"].as_str()).collect();

@@ -13,7 +13,7 @@ fn plan_lists_operations_with_reasons_and_writes_nothing() {
     let (code, said) = folder.plan();
     assert_eq!(code, 2, "{said}");
     for wanted in [
-        "LocalPartner partners/acme\n  + create the partner \"acme\", run by alice@host.example, dan@host.example\n",
+        "LocalPartner partners/acme\n  + create the partner \"acme\" (Host Admins: alice@host.example, dan@host.example)\n",
         "GuestMembership partners/bob\n  + invite bob@acme.example as GuestUser; the invitation ends 20",
         "\n      Invited: invited by alice@host.example\n",
         "later: GuestMembership partners/bob (bob@acme.example)\n  grant instagram as Collaborator through AccountShare partners/instagram, once\n",

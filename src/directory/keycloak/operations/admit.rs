@@ -65,7 +65,7 @@ impl Inner {
         };
         let Some(user) = found else {
             if nobody_known && self.user_named(address).await?.is_some() {
-                let user = self.make(&new, own_username(&new), at).await?.ok_or_else(|| taken(address))?;
+                let user = self.make(&new, own_username(&new), at).await?.ok_or_else(|| username_taken(address))?;
                 return self.invited(&people, &organization, user, &new, Mailed::default(), Before::New).await;
             }
             return Err(stale(address));
@@ -96,7 +96,7 @@ impl Inner {
             ..User::default()
         };
         guest::write(new, &mut user.attributes, at)?;
-        let told = self.told_group().await?;
+        let group = self.claims_group().await?;
         let body = json!({
             "username": user.username,
             "email": user.email,
@@ -106,7 +106,7 @@ impl Inner {
             "emailVerified": false,
             "requiredActions": user.required_actions,
             "attributes": user.attributes,
-            "groups": told.map(|_| claims_gate::PATH).into_iter().collect::<Vec<_>>(),
+            "groups": group.map(|_| claims_gate::PATH).into_iter().collect::<Vec<_>>(),
         });
         match self.client.call(Call::post(CREATE_USER, &["users"]).json(body)).await {
             Ok(answer) => {
@@ -232,10 +232,10 @@ fn username(new: &GuestRecord) -> String {
 }
 
 /// The error for an address that is another user's username. Keycloak refuses it if people can sign in with either.
-fn taken(address: &Email) -> Error {
+fn username_taken(address: &Email) -> Error {
     let message = format!(
-        "a user of the realm has {address} for a username, and another address: nobody else can have it; see to that user in \
-         Keycloak (Users), or switch Login with email off"
+        "a user of the realm has {address} for a username, and another address: Keycloak refuses the address for any other \
+         user. Change the username in Keycloak (Users), or switch Login with email off"
     );
     Error::Refused { message }
 }

@@ -23,8 +23,8 @@ use crate::directory::keycloak::users::reader;
 use crate::directory::keycloak::users::reader::UserReader;
 use crate::domain::MfaMethod;
 
-/// How long Keycloak may take to show a requested invitation, unless its mail server is slow.
-const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(5);
+/// How long Keycloak may take to list a requested invitation, unless its mail server is slow.
+const MAIL_IN_PROGRESS: SignedDuration = SignedDuration::from_secs(5);
 
 /// One change of a guest's record.
 #[derive(Clone)]
@@ -114,7 +114,7 @@ impl Inner {
         if let GuestChange::Purge { since, at_most, .. } = change {
             return self.purge(user, &record, *since, *at_most, at).await;
         }
-        let accounts = self.accounts_that_stand(change).await?;
+        let accounts = self.live_accounts(change).await?;
         let partner_is_live = match change {
             GuestChange::Update { partner, .. } => self.is_home(partner).await?,
             _ => true,
@@ -129,7 +129,7 @@ impl Inner {
         if let GuestChange::ResendInvitation { .. } = change {
             // Checked before any write. A mail that cannot be sent is not recorded.
             home.ok_or_else(|| stale(&record.partner_name))?;
-            on_its_way(user, &record, at)?;
+            refuse_second_mail(user, &record, at)?;
             self.alone(user).await?;
         }
         if let GuestChange::Grant { grants } = change {
@@ -172,7 +172,8 @@ impl Inner {
         let reset = matches!(change, GuestChange::ResetMfa { .. });
         let gives = matches!(change, GuestChange::Grant { .. });
         if gives && !self.audience.is_out(&update.user.id) {
-            // Before the write: once the record has the grant, no plan repeats this step. The guest may use all earlier grants.
+            // Before the write: once the record has the grant, no plan repeats this step. The guest may use all earlier
+            // grants.
             self.let_in(&update.user.id, update.made()).await?;
         }
         let written = match change {
@@ -270,12 +271,13 @@ impl Inner {
         Ok(())
     }
 
-    async fn accounts_that_stand(&self, change: &GuestChange) -> Result<Vec<String>, Error> {
+    /// The accounts that the change grants, that exist and are not deleted.
+    async fn live_accounts(&self, change: &GuestChange) -> Result<Vec<String>, Error> {
         let GuestChange::Grant { grants } = change else { return Ok(Vec::new()) };
         let accounts = self.accounts_now().await?;
-        let given = |account: &&AccountRecord| grants.iter().any(|grant| grant.account == account.name);
-        let stand = accounts.iter().filter(given).filter(|account| !account.deleted);
-        Ok(stand.map(|account| account.name.clone()).collect())
+        let named = |account: &&AccountRecord| grants.iter().any(|grant| grant.account == account.name);
+        let live = accounts.iter().filter(named).filter(|account| !account.deleted);
+        Ok(live.map(|account| account.name.clone()).collect())
     }
 
     /// Whether the partner exists and is live, so that guests can join it.
@@ -345,14 +347,14 @@ impl Inner {
     }
 }
 
-/// Refuses another mail if the last one was requested moments ago and Keycloak shows no invitation yet. Another
-/// process may have requested it. A second mail would invalidate the first link.
-fn on_its_way(user: &User, record: &GuestRecord, at: Timestamp) -> Result<(), Error> {
+/// Refuses another mail if the last one was requested less than [`MAIL_IN_PROGRESS`] ago and Keycloak shows no
+/// invitation yet. Another process may have requested it. A second mail would invalidate the first link.
+fn refuse_second_mail(user: &User, record: &GuestRecord, at: Timestamp) -> Result<(), Error> {
     let Some(asked) = guest::recorded(user).invited_at.filter(|_| record.invitation.is_none()) else { return Ok(()) };
-    let left = (ON_ITS_WAY - at.duration_since(asked)).min(ON_ITS_WAY);
+    let left = (MAIL_IN_PROGRESS - at.duration_since(asked)).min(MAIL_IN_PROGRESS);
     match u64::try_from(left.as_millis()) {
         Ok(left) if left > 0 => {
-            let context = format!("a mail to {} may be on its way", record.address);
+            let context = format!("a mail to {} may still be in progress", record.address);
             Err(Error::Busy { context, after: Duration::from_secs(left.div_ceil(1000)) })
         }
         Ok(_) | Err(_) => Ok(()),

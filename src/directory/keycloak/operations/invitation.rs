@@ -45,7 +45,7 @@ pub struct Lifetime {
     /// In seconds, from an invitation since the last full read. The setting may change.
     pub seconds: Option<i64>,
     /// The logged pairs of the partner's lifetime and the realm's shorter one.
-    told: BTreeSet<(i64, i64)>,
+    logged: BTreeSet<(i64, i64)>,
 }
 
 impl Inner {
@@ -117,7 +117,7 @@ impl Inner {
             fault => fault.to_string(),
         };
         let context = format!(
-            "{why}; whether a mail to {} went out is not known: it counts as sent, and another is due after the policy's \
+            "{why}; the result of the mail to {} is unknown: it counts as sent, and another is due after the policy's \
              mailInterval",
             user.email
         );
@@ -161,7 +161,7 @@ impl Inner {
         let news = {
             let mut held = self.lifetime.lock().unwrap_or_else(PoisonError::into_inner);
             held.seconds = Some(lifetime);
-            lifetime < asked && held.told.insert((asked, lifetime))
+            lifetime < asked && held.logged.insert((asked, lifetime))
         };
         if news {
             tracing::warn!(

@@ -38,7 +38,7 @@ fn refusal(refusal: PreconditionFailed, record: &GuestRecord) -> Error {
     match refusal {
         PreconditionFailed::Stale => stale(&record.address),
         PreconditionFailed::Adopted => {
-            Error::Refused { message: format!("{} was adopted, not made by guestlist", record.address) }
+            Error::Refused { message: format!("{} was adopted, not created by guestlist", record.address) }
         }
         PreconditionFailed::Created => Error::Refused { message: format!("{} was not adopted", record.address) },
         PreconditionFailed::Foreign(owner) => Error::Foreign { owner },

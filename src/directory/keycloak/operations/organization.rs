@@ -17,7 +17,8 @@ use crate::directory::keycloak::users::{guest, profile};
 
 impl Inner {
     /// Creates or updates a partner's organization. A suspended partner's organization is disabled, so that no person
-    /// can be invited or sign in through it. That alone revokes no grant, and ends first when the suspension ends.
+    /// can be invited or sign in through it. That alone revokes no grant. At the end of the suspension, the
+    /// organization is enabled before anything is granted.
     pub(super) async fn apply_partner(&self, record: PartnerRecord) -> Result<Applied, Error> {
         let owner = self.known_owner();
         if let Err(super::PreconditionFailed::Foreign(owner)) = ours(owner.as_ref(), &record.mark) {

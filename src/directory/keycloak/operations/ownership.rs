@@ -1,4 +1,4 @@
-//! The owner of the directory: the first claim, and a takeover with every ownership mark.
+//! The owner of the directory: the first write, and a takeover that also updates every ownership mark.
 
 use super::super::super::{Changed, Error, Owner};
 use super::super::pages::{PAGE, PageStep};
@@ -15,7 +15,7 @@ impl Inner {
         match known {
             Some(known) if known == *owner => Ok(()),
             Some(known) => Err(Error::Foreign { owner: known }),
-            None => Err(Error::Unavailable { context: "the claim was not kept".to_owned() }),
+            None => Err(Error::Unavailable { context: "the realm did not store /guestlist/owner".to_owned() }),
         }
     }
 

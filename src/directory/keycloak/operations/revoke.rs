@@ -52,14 +52,14 @@ impl Inner {
     pub(super) async fn write(&self, change: &GuestUpdate<'_>, ends_sessions: bool) -> Result<User, Error> {
         let unended = !guest::revoked(&change.user.attributes).is_empty();
         if change.unmarks() && (unended || change.takes()) {
-            // A user without an ownership mark has no place for that note, so the claims are removed first.
+            // A user without an ownership mark has no record for the revoked claims, so the claims are removed first.
             let marked = GuestRecord { grants: SmallMap::default(), ..change.before.clone() };
             let marked = GuestUpdate { after: &marked, ..change.clone() };
             let user = self.write_and_end(&marked, ends_sessions).await?;
             return self.write_and_end(&GuestUpdate { user: &user, ..change.clone() }, false).await;
         }
         if change.before.mark.is_none() {
-            // There is no place for that note.
+            // Without a readable mark, the record cannot contain the revoked claims, so the sessions end first.
             self.end_sessions(&change.user.id).await?;
         }
         if !change.must && unended {

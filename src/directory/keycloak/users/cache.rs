@@ -13,14 +13,14 @@ use crate::directory::keycloak::users::recovery;
 use crate::directory::{GuestId, GuestRecord, Revision};
 use crate::domain::{Email, MfaMethod};
 
-/// In-memory facts about users: those that Keycloak does not store, and those that save calls.
+/// Facts about users in memory, by Keycloak's identifier and by guestlist's.
 #[derive(Default)]
 pub struct UserCache {
-    known: Mutex<Met>,
+    known: Mutex<KnownUsers>,
 }
 
 #[derive(Default)]
-struct Met {
+struct KnownUsers {
     /// guestlist's identifier → Keycloak's.
     users: HashMap<GuestId, String>,
     /// The address in the ownership mark → Keycloak's identifier.
@@ -40,7 +40,7 @@ struct Person {
 }
 
 impl UserCache {
-    fn with<T>(&self, work: impl FnOnce(&mut Met) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut KnownUsers) -> T) -> T {
         work(&mut self.known.lock().unwrap_or_else(PoisonError::into_inner))
     }
 

@@ -34,7 +34,7 @@ pub struct UserListing {
 /// All partners' organizations with a readable ownership mark.
 pub type Homes = BTreeMap<PartnerId, Organization>;
 
-/// The user that a search is for, or the users with an unreadable mark that the search found.
+/// The result of a search: the user, or the users with an unreadable mark that the search found instead.
 pub type Bearer = Result<User, Vec<User>>;
 
 /// Reads users.
@@ -357,8 +357,8 @@ impl UserReader<'_> {
 pub fn several_at(address: &str) -> Error {
     Error::Refused {
         message: format!(
-            "several users of the realm have the address {address}: which of them is meant cannot be told, and Keycloak mails \
-             none of them; see that one has it alone"
+            "several users of the realm have the address {address}: guestlist cannot tell which one is the guest, and \
+             Keycloak sends no mail to any of them. Remove the address from all but one"
         ),
     }
 }

@@ -26,7 +26,8 @@ pub fn user_id(guest: &GuestId) -> Option<&str> {
     guest.0.strip_prefix(BY_USER)
 }
 
-/// The address of such a record. It is unique and receives no mail. The user's own address may be another guest's.
+/// The address of a record without a readable ownership mark. It is unique and receives no mail. The user's own address
+/// may be another guest's.
 pub fn substitute(user: &str) -> Option<Email> {
     let plain = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
     Email::parse(&format!("{BY_USER}{}{NO_DOMAIN}", user.chars().filter(plain).take(SHOWN).collect::<String>())).ok()
@@ -37,14 +38,14 @@ pub fn user_at(address: &Email) -> Option<&str> {
     address.as_str().strip_prefix(BY_USER)?.strip_suffix(NO_DOMAIN)
 }
 
-/// The user without the record of a mark that is another user's too.
+/// The user without the attribute `guestlist.record`, because another user has the same mark.
 pub fn ambiguous(user: &User) -> User {
     let mut own = user.clone();
     own.attributes.remove(guest::RECORD);
     own
 }
 
-/// Whether a user has a part of an ownership mark, and no readable one.
+/// Whether a user has an ownership mark that is unreadable.
 pub fn is_unreadable(user: &User) -> bool {
     guest::MARK.iter().any(|name| user.attributes.contains_key(*name)) && guest::address(user).is_none()
 }
@@ -58,23 +59,23 @@ pub fn record(user: &User) -> Option<GuestRecord> {
     tracing::warn!(
         user = user.id,
         username = user.username,
-        "OwnershipMarkUnreadable: a user has attributes guestlist.* that guestlist did not write so. The user's accounts \
-         are revoked. If the user is a copy of a guest, remove the attributes. If it is the guest, restore them, or \
-         delete the user: guestlist invites the guest again"
+        "OwnershipMarkUnreadable: another party changed or copied the attributes guestlist.* of a user. guestlist revokes \
+         the user's accounts. If the user is a copy of a guest, remove the attributes. If it is the guest, restore \
+         them, or delete the user: guestlist invites the guest again"
     );
     let integrity = if is_unreadable(user) { Integrity::Unreadable } else { Integrity::Intact };
     let record = strangers::identity(user, id(&user.id), substitute(&user.id)?);
-    Some(GuestRecord { grants: grants::told_by_nobody(user), integrity, ..record })
+    Some(GuestRecord { grants: grants::of_claims(user), integrity, ..record })
 }
 
-/// The identity that keeps others from the address of a user with an unreadable mark. It has no claims: the user's own
-/// record has them.
+/// A record at an address of a user with an unreadable mark. guestlist then invites nobody at this address. It has no
+/// claims: the user's own record has them.
 pub fn at(address: Email, user: &User) -> GuestRecord {
     let id = GuestId(format!("{BY_USER}{address}"));
     GuestRecord { integrity: Integrity::Unreadable, ..strangers::identity(user, id, address) }
 }
 
-/// The same for the user's own address and the one in the mark.
+/// Such records at the user's own address and at the one in the unreadable mark.
 pub fn at_addresses(user: &User) -> impl Iterator<Item = GuestRecord> {
     let texts = [Some(user.email.as_str()), first(&user.attributes, guest::ADDRESS)].into_iter().flatten();
     texts.filter(|_| is_unreadable(user)).filter_map(|text| Some(at(Email::parse(text).ok()?, user)))

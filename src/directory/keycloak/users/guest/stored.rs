@@ -25,7 +25,7 @@ pub struct Stored {
     /// Revoked claims whose sessions may not have ended.
     #[serde(default)]
     pub revoked: Vec<String>,
-    /// Since when guestlist has the login disabled. Absent: another party disabled a login that is off.
+    /// The time at which guestlist disabled the login. `None` with a disabled login: another party disabled it.
     pub login_disabled_at: Option<Timestamp>,
 }
 
@@ -49,7 +49,8 @@ pub fn read(user: &User) -> Option<Stored> {
 }
 
 /// Writes a record into a user's attributes. Attributes of others stay. Without an ownership mark, guestlist's
-/// attributes are removed, and from a user with an unreadable mark only the claims. Applications see only the grants that can be used at this instant.
+/// attributes are removed. If the mark is unreadable, only the grants and claims are removed. Applications see only the
+/// grants that can be used at this instant.
 pub fn write(record: &GuestRecord, attributes: &mut Attributes, at: Timestamp) -> Result<(), Error> {
     let Some(mark) = &record.mark else {
         // The rest of an unreadable ownership mark stays for the person who restores it.
@@ -58,10 +59,10 @@ pub fn write(record: &GuestRecord, attributes: &mut Attributes, at: Timestamp) -
         return Ok(());
     };
     let before = first(attributes, RECORD).and_then(|text| serde_json::from_str::<Stored>(text).ok());
-    let told = grants::claims_of(record, at);
+    let usable = grants::claims_of(record, at);
     let mut revoked: BTreeSet<String> = revoked(attributes).into_iter().collect();
     let claims = attributes.get(ACCOUNTS).into_iter().flatten();
-    revoked.extend(claims.filter(|claim| !grants::covers(&told, claim)).cloned());
+    revoked.extend(claims.filter(|claim| !grants::covers(&usable, claim)).cloned());
     let record = &grants::without_revoked(record, &revoked);
     for name in ALL {
         attributes.remove(name);
@@ -94,7 +95,7 @@ fn unwritable(error: serde_json::Error) -> Error {
     Error::Refused { message: format!("failed to write the record of a guest: {error}") }
 }
 
-/// The claims that were revoked from a user without an end of the sessions since.
+/// The revoked claims of a user whose sessions may not have ended since.
 pub fn revoked(attributes: &Attributes) -> Vec<String> {
     let texts = attributes.get(RECORD).map(Vec::as_slice).unwrap_or_default();
     let all: BTreeSet<String> = texts
@@ -105,7 +106,7 @@ pub fn revoked(attributes: &Attributes) -> Vec<String> {
     all.into_iter().collect()
 }
 
-/// Notes that the earlier sessions have ended.
+/// Removes the revoked claims from the record, because the earlier sessions have ended.
 pub fn set_ended(attributes: &mut Attributes) -> Result<(), Error> {
     for text in attributes.get_mut(RECORD).into_iter().flatten() {
         if let Ok(stored) = serde_json::from_str::<Stored>(text) {
