@@ -8,8 +8,8 @@ use super::share::forget;
 use super::{Inputs, PruneScope, Step};
 use crate::cache::{CacheEntry, Kind, ObjectRef};
 use crate::directory::{
-    GuestChange, GuestRecord, Login, Operation, Origin, OwnershipMark, PURGES_KEPT, PartnerChange, PartnerRecord,
-    ShareRecord, purged_lately,
+    GuestChange, GuestRecord, Integrity, Login, Operation, Origin, OwnershipMark, PURGES_KEPT, PartnerChange,
+    PartnerRecord, ShareRecord, purged_lately,
 };
 use crate::domain::Reason;
 
@@ -293,7 +293,12 @@ fn unmarked_grants(inputs: Inputs<'_>) -> Vec<Step> {
             message: format!("{} has no readable ownership mark", guest.email),
         }
     };
-    inputs.observed.guests().filter(|guest| guest.mark.is_none() && !guest.grants.is_empty()).map(revoke).collect()
+    inputs
+        .observed
+        .guests()
+        .filter(|guest| guest.integrity == Integrity::Unreadable && !guest.grants.is_empty())
+        .map(revoke)
+        .collect()
 }
 
 /// Forgets shares without an object and without a grant. Their names then become available for other accounts.

@@ -13,7 +13,7 @@ use super::endpoints::{ADMIN_EVENTS, EVENTS_CONFIG, GET_GROUP, USER_EVENTS};
 use super::representations::Group;
 use super::{Inner, groups, pages};
 use crate::directory::keycloak::organizations;
-use crate::directory::keycloak::users::{guest, recovery, strangers};
+use crate::directory::keycloak::users::{guest, strangers, substitutes};
 use crate::domain::Email;
 
 /// The number of events in one call.
@@ -270,7 +270,7 @@ impl Inner {
 
     async fn user_changed(&self, id: &str) -> Result<[Option<Changed>; 2], Error> {
         let everything = Ok([Some(Changed::Everything), None]);
-        let unreadable = recovery::id(id);
+        let unreadable = substitutes::id(id);
         if self.memory.user_of(&unreadable).is_some() {
             // A guest with the same mark may be readable now.
             self.memory.forget(&unreadable);

@@ -14,7 +14,7 @@ use super::endpoints::{GET_ORGANIZATION, LIST_ORGANIZATIONS, LIST_USERS};
 use super::pages::{PAGE, PageStep};
 use super::representations::{Organization, User};
 use super::{Directory, Inner, Listing, PoisonError, organizations, sign_in};
-use crate::directory::keycloak::users::{guest, profile, recovery, strangers};
+use crate::directory::keycloak::users::{guest, profile, recovery, strangers, substitutes};
 use crate::domain::Email;
 
 /// The number of concurrent page reads. A page is expensive for the server, except pages behind the last one.
@@ -147,7 +147,7 @@ impl Inner {
 
     async fn read_guest(&self, address: &Email) -> Result<Option<GuestRecord>, Error> {
         let people = self.people();
-        if let Some(user) = recovery::user_at(address) {
+        if let Some(user) = substitutes::user_at(address) {
             let Some(user) = people.user(user).await? else { return Ok(None) };
             return Ok(self.look(&user).await?.filter(|record| record.address == *address));
         }
@@ -159,7 +159,7 @@ impl Inner {
                 }
                 if let Some(user) = bearers.first() {
                     // The claims are in the user's own record.
-                    let own = bearers.iter().filter_map(|user| recovery::substitute(&user.id));
+                    let own = bearers.iter().filter_map(|user| substitutes::address(&user.id));
                     own.for_each(|own| self.changed_too(Changed::Guest(own)));
                     return Ok(Some(recovery::at(address.clone(), user)));
                 }

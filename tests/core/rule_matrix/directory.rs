@@ -6,7 +6,6 @@ use guestlist::cache::Kind;
 use guestlist::directory::Import;
 use guestlist::directory::{GuestId, GuestRecord, UserRecord};
 use guestlist::domain::{MfaMethod, Reason};
-use guestlist::util::small_map::SmallMap;
 use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::SignedDuration;
 
@@ -200,7 +199,6 @@ fn stranger(world: &mut World, address: &str) {
         mark: None,
         email: address.clone(),
         address: address.clone(),
-        grants: SmallMap::default(),
         ..bob
     };
     world.directory_cache.set_guest(&address, Some(stranger));

@@ -10,6 +10,7 @@ use crate::directory::keycloak::representations::User;
 use crate::directory::keycloak::users::guest;
 use crate::directory::keycloak::users::guest::Seen;
 use crate::directory::keycloak::users::recovery;
+use crate::directory::keycloak::users::substitutes;
 use crate::directory::{GuestId, GuestRecord, Revision};
 use crate::domain::{Email, MfaMethod};
 
@@ -98,7 +99,7 @@ impl UserCache {
                 person.seen = print;
             }
             record.revision = Revision(person.revision);
-            known.users.remove(&recovery::id(&user.id));
+            known.users.remove(&substitutes::id(&user.id));
             known.users.insert(record.id.clone(), user.id.clone());
             known.addresses.insert(record.address.clone(), user.id.clone());
             known.guests.insert(user.id.clone(), person);

@@ -1,8 +1,10 @@
 //! Guests and workspace users, as Keycloak stores them.
 
+pub mod attributes;
 pub mod cache;
 pub mod guest;
 pub mod profile;
 pub mod reader;
 pub mod recovery;
 pub mod strangers;
+pub mod substitutes;

@@ -8,8 +8,7 @@ use serde_json::{Map, Value, json};
 use crate::directory::Error;
 use crate::directory::keycloak::client::{Call, Client};
 use crate::directory::keycloak::endpoints::PROFILE;
-use crate::directory::keycloak::grants::{ACCOUNTS, GRANTS};
-use crate::directory::keycloak::users::guest::ALL;
+use crate::directory::keycloak::users::attributes::{ALL, has_many};
 
 /// The role that may read and edit guestlist's attributes.
 const ADMIN: &str = "admin";
@@ -40,11 +39,6 @@ struct Declared {
 struct Permissions {
     view: Vec<String>,
     edit: Vec<String>,
-}
-
-/// Whether an attribute of guestlist may have several values.
-pub fn has_many(name: &str) -> bool {
-    [GRANTS, ACCOUNTS].contains(&name)
 }
 
 impl Declared {

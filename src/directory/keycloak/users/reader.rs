@@ -20,6 +20,7 @@ use crate::directory::keycloak::users::cache::UserCache;
 use crate::directory::keycloak::users::guest;
 use crate::directory::keycloak::users::guest::{Recorded, Seen};
 use crate::directory::keycloak::users::recovery;
+use crate::directory::keycloak::users::substitutes;
 use crate::directory::{Error, GuestId, GuestRecord, InvitationRecord, PartnerId};
 use crate::domain::{Email, MfaMethod};
 
@@ -125,7 +126,7 @@ impl UserReader<'_> {
 
     /// The user of a guest, by guestlist's identifier.
     pub async fn user_of(&self, guest: &GuestId) -> Result<Bearer, ClientError> {
-        let known = self.memory.user_of(guest).or_else(|| recovery::user_id(guest).map(str::to_owned));
+        let known = self.memory.user_of(guest).or_else(|| substitutes::user_id(guest).map(str::to_owned));
         self.found(known, guest::ID, &guest.0, |user| guest::id(user) == *guest).await
     }
 

@@ -6,37 +6,9 @@
 use crate::directory::keycloak::Inner;
 use crate::directory::keycloak::grants;
 use crate::directory::keycloak::representations::{User, first};
-use crate::directory::keycloak::users::{guest, strangers};
-use crate::directory::{Error, GuestId, GuestRecord, Integrity};
+use crate::directory::keycloak::users::{guest, strangers, substitutes};
+use crate::directory::{Error, GuestRecord, Integrity};
 use crate::domain::Email;
-
-/// The prefix of identifiers that are derived from Keycloak's.
-const BY_USER: &str = "keycloak-";
-/// The domain of a substitute address, and the length of the identifier before it.
-const NO_DOMAIN: &str = "@address.invalid";
-const SHOWN: usize = 50;
-
-/// The identifier of the record of a user without a readable ownership mark.
-pub fn id(user: &str) -> GuestId {
-    GuestId(format!("{BY_USER}{user}"))
-}
-
-/// Keycloak's identifier of a guest with a derived identifier.
-pub fn user_id(guest: &GuestId) -> Option<&str> {
-    guest.0.strip_prefix(BY_USER)
-}
-
-/// The address of a record without a readable ownership mark. It is unique and receives no mail. The user's own address
-/// may be another guest's.
-pub fn substitute(user: &str) -> Option<Email> {
-    let plain = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
-    Email::parse(&format!("{BY_USER}{}{NO_DOMAIN}", user.chars().filter(plain).take(SHOWN).collect::<String>())).ok()
-}
-
-/// Keycloak's identifier of a user with a substitute address.
-pub fn user_at(address: &Email) -> Option<&str> {
-    address.as_str().strip_prefix(BY_USER)?.strip_suffix(NO_DOMAIN)
-}
 
 /// The user without the attribute `guestlist.record`, because another user has the same mark.
 pub fn ambiguous(user: &User) -> User {
@@ -63,15 +35,14 @@ pub fn record(user: &User) -> Option<GuestRecord> {
          the user's accounts. If the user is a copy of a guest, remove the attributes. If it is the guest, restore \
          them, or delete the user: guestlist invites the guest again"
     );
-    let integrity = if is_unreadable(user) { Integrity::Unreadable } else { Integrity::Intact };
-    let record = strangers::identity(user, id(&user.id), substitute(&user.id)?);
-    Some(GuestRecord { grants: grants::of_claims(user), integrity, ..record })
+    let record = strangers::identity(user, substitutes::id(&user.id), substitutes::address(&user.id)?);
+    Some(GuestRecord { grants: grants::of_claims(user), integrity: Integrity::Unreadable, ..record })
 }
 
 /// A record at an address of a user with an unreadable mark. guestlist then invites nobody at this address. It has no
 /// claims: the user's own record has them.
 pub fn at(address: Email, user: &User) -> GuestRecord {
-    let id = GuestId(format!("{BY_USER}{address}"));
+    let id = substitutes::id(address.as_str());
     GuestRecord { integrity: Integrity::Unreadable, ..strangers::identity(user, id, address) }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::directory::keycloak::representations::User;
 use crate::directory::keycloak::users::guest;
-use crate::directory::keycloak::users::recovery;
+use crate::directory::keycloak::users::substitutes;
 use crate::directory::{GuestId, GuestRecord, Integrity, MfaRecord, PartnerId, Revision};
 use crate::domain::{Email, GuestRole, all_methods};
 
@@ -14,7 +14,7 @@ pub fn at_username(user: &User) -> Option<GuestRecord> {
     if guest::is_marked(user) || user.email.eq_ignore_ascii_case(address.as_str()) {
         return None;
     }
-    Some(identity(user, recovery::id(&user.id), address))
+    Some(identity(user, substitutes::id(&user.id), address))
 }
 
 /// An identity without an ownership mark.

@@ -9,35 +9,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::directory::keycloak::grants;
-use crate::directory::keycloak::grants::{ACCOUNTS, GRANTS};
 use crate::directory::keycloak::mfa;
 use crate::directory::keycloak::mfa::METHODS;
 use crate::directory::keycloak::representations::User;
-use crate::directory::keycloak::users::profile::has_many;
-use crate::directory::keycloak::users::recovery;
+use crate::directory::keycloak::users::attributes::has_many;
+use crate::directory::keycloak::users::substitutes;
 use crate::directory::{GuestId, GuestRecord, Integrity, InvitationRecord, Login, MfaRecord, Origin, PartnerId};
 use crate::domain::{Email, MfaMethod};
 
 use stored::Stored;
 
+pub use crate::directory::keycloak::users::attributes::{ADDRESS, ALL, ID, INSTALLATION, MARK, PARTNER, RECORD};
 pub use person::{names, person, shortened, workspace_user};
 pub use stored::{revoked, set_ended, write};
-
-/// guestlist's identifier of the guest.
-pub const ID: &str = "guestlist.id";
-/// The installation. A search for it finds all guests.
-pub const INSTALLATION: &str = "guestlist.installation";
-/// The address in the ownership mark. A search for it finds the guest, whatever the present address is.
-pub const ADDRESS: &str = "guestlist.address";
-/// The partner's identifier. A search for it finds the partner's guests, including deactivated ones.
-pub const PARTNER: &str = "guestlist.partner";
-/// The ownership mark and other facts, as JSON.
-pub const RECORD: &str = "guestlist.record";
-/// All attributes of guestlist. The realm's user profile declares them, for administrators only.
-pub const ALL: [&str; 8] = [ID, INSTALLATION, ADDRESS, PARTNER, RECORD, GRANTS, ACCOUNTS, METHODS];
-
-/// The attributes of the ownership mark. It is readable if all are there and agree.
-pub const MARK: [&str; 5] = [ID, INSTALLATION, ADDRESS, PARTNER, RECORD];
 
 /// Keycloak makes the user set a password before anything else.
 pub const UPDATE_PASSWORD: &str = "UPDATE_PASSWORD";
@@ -116,7 +100,7 @@ pub fn recorded(user: &User) -> Recorded {
 
 /// guestlist's identifier of the user, from a readable ownership mark or derived.
 pub fn id(user: &User) -> GuestId {
-    stored::read(user).map_or_else(|| recovery::id(&user.id), |stored| stored.record.id)
+    stored::read(user).map_or_else(|| substitutes::id(&user.id), |stored| stored.record.id)
 }
 
 /// The address in a readable ownership mark.
@@ -151,7 +135,7 @@ pub fn record(user: &User, seen: &Seen) -> Option<GuestRecord> {
         None => stored.invitation,
     };
     Some(GuestRecord {
-        email: Email::parse(&user.email).ok().or_else(|| recovery::substitute(&user.id))?,
+        email: Email::parse(&user.email).ok().or_else(|| substitutes::address(&user.id))?,
         // Keycloak refused to revoke these grants; applications do not see them.
         grants: match () {
             () if seen.is_out => grants::blocked(user, &stored.address),
@@ -195,7 +179,9 @@ pub fn login(user: &User, disabled_at: Option<Timestamp>) -> Login {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::directory::keycloak::grants::ACCOUNTS;
     use crate::directory::keycloak::representations::Attributes;
+    use crate::directory::keycloak::users::recovery;
     use crate::domain::{GuestRole, ShareRole};
     use crate::util::small_map::SmallMap;
 
@@ -309,7 +295,7 @@ mod tests {
         let [one, other] = ["f:1:a b", "f:1:c"].map(bare);
         assert!(one.grants.contains_key("ads") && one.address != other.address);
         let uuid = bare("0c9a3a0e-0000-4000-8000-000000000001");
-        assert_eq!(recovery::user_at(&uuid.address), Some("0c9a3a0e-0000-4000-8000-000000000001"));
+        assert_eq!(substitutes::user_at(&uuid.address), Some("0c9a3a0e-0000-4000-8000-000000000001"));
     }
 
     #[test]
