@@ -271,6 +271,20 @@ mod tests {
     }
 
     #[test]
+    fn rerun_takes_the_highest_priority_of_the_time_it_ran() {
+        for (first, then) in [(Priority::Resync, Priority::Withhold), (Priority::Withhold, Priority::Resync)] {
+            let mut queue = Queue::default();
+            queue.push(key("a"), Priority::Live);
+            assert_eq!(queue.pop(), Some(key("a")));
+            queue.push(key("a"), first);
+            queue.push(key("a"), then);
+            queue.push(key("b"), Priority::Live);
+            queue.done(&key("a"));
+            assert_eq!([queue.pop(), queue.pop()], [Some(key("a")), Some(key("b"))]);
+        }
+    }
+
+    #[test]
     fn the_earlier_of_two_timers_counts_and_fires_once() {
         let mut queue = Queue::default();
         let soon = now() + SignedDuration::from_secs(1);
