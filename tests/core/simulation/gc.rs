@@ -132,6 +132,35 @@ fn orphan_loses_access_and_is_counted_without_partner_too() {
 }
 
 #[test]
+fn membership_back_unseen_keeps_access_among_many_orphans() {
+    let mut sim = Sim::new(0);
+    sim.policy.push_str("invitationsPerHour: 1000\n");
+    sim.restart();
+    crowd(&mut sim, 100);
+    let mut gone: Vec<_> = (0..25).map(|n| format!("g{n}")).collect();
+    gone.sort();
+    for name in &gone {
+        vanish(&mut sim, Membership, name);
+    }
+    while sim.engine.objects().keys(Membership).count() > 75 {
+        sim.deliver(Membership);
+    }
+    // The last ones come back, and the watch does not report it yet.
+    let back = gone.split_off(20);
+    for name in &back {
+        sim.create(Membership, name, member(name));
+    }
+    sim.silent = vec![Membership];
+    sim.steps(200);
+    sim.now += SignedDuration::from_secs(3);
+    sim.steps(200);
+    assert_eq!(sim.effective().len(), 75 + back.len(), "before a revocation, each membership is read");
+    sim.silent.clear();
+    sim.settle();
+    assert_eq!(sim.effective().len(), 75 + back.len());
+}
+
+#[test]
 fn too_many_orphans_are_unchanged_and_readiness_says_so() {
     let mut sim = Sim::new(0);
     crowd(&mut sim, 5);
