@@ -40,6 +40,7 @@ pub fn is_right_at_rest(sim: &Sim) {
     }
     records_are_purged(sim, view);
     for (key, object) in sim.server.objects() {
+        conditions_name_the_generation(key, object);
         match key.kind {
             Kind::Membership => membership_is_right(key, object, view),
             Kind::Share => assert!(!is_deleted(object), "at rest {key} is still being deleted"),
@@ -53,6 +54,15 @@ pub fn is_right_at_rest(sim: &Sim) {
             next.is_some_and(|next| next <= change),
             "access changes at {change}, and the next look is at {next:?}"
         );
+    }
+}
+
+/// A condition is about the present generation. `Accepted` alone may stay as it was.
+fn conditions_name_the_generation(key: &ObjectRef, object: &Value) {
+    let generation = &object["metadata"]["generation"];
+    for condition in object["status"]["conditions"].as_array().into_iter().flatten() {
+        let is_kept = condition["type"] == "Accepted" || is_deleted(object);
+        assert!(is_kept || condition["observedGeneration"] == *generation, "at rest {key} has {condition}");
     }
 }
 
