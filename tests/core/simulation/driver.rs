@@ -563,6 +563,35 @@ impl Sim {
         all
     }
 
+    /// The objects, the records and the indexes in the engine's memory, by field, as text.
+    pub fn memory(&self) -> BTreeMap<String, String> {
+        /// The fields that depend on the history of the process.
+        const OF_THE_PROCESS: [&str; 6] =
+            ["mails", "sent", "destroyed", "mfa_unknown_since", "missing", "shared_texts"];
+        let caches = [format!("{:#?}", self.engine.objects()), format!("{:#?}", self.engine.directory())];
+        let mut fields: BTreeMap<String, String> = BTreeMap::new();
+        let mut field = String::new();
+        for line in caches.iter().flat_map(|cache| cache.lines()) {
+            let begun = line.strip_prefix("    ").filter(|rest| rest.starts_with(|c: char| c.is_ascii_alphabetic()));
+            if let Some((name, _)) = begun.and_then(|rest| rest.split_once(':')) {
+                name.clone_into(&mut field);
+            }
+            let text = fields.entry(field.clone()).or_default();
+            text.push_str(line.trim_start());
+            text.push('\n');
+        }
+        fields.retain(|field, _| !OF_THE_PROCESS.contains(&field.as_str()));
+        fields
+    }
+
+    /// Asserts that the engine's memory is as before. An index that keeps an entry too long, or loses one, differs from
+    /// that of a new process.
+    pub fn remembers(&self, before: &BTreeMap<String, String>, look: &str) {
+        for (field, known) in self.memory() {
+            assert_eq!(before.get(&field), Some(&known), "{field} after {look}");
+        }
+    }
+
     /// The record of an address.
     pub fn guest(&self, address: &Email) -> Option<GuestRecord> {
         let mut guest = block_on(self.directory.guest(address)).unwrap();

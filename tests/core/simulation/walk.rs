@@ -101,6 +101,7 @@ pub fn is_where_the_law_says_of_readable(sim: &Sim) {
 pub fn is_at_rest(sim: &mut Sim) {
     for look in ["another look", "a restart"] {
         let (version, calls) = (sim.server.version, sim.calls.len());
+        let memory = sim.memory();
         sim.now += SignedDuration::from_secs(7);
         if look == "a restart" {
             sim.restart();
@@ -114,6 +115,7 @@ pub fn is_at_rest(sim: &mut Sim) {
         assert_eq!(sim.calls[calls..], [] as [String; 0], "after {look}");
         assert_eq!(sim.server.version, version, "after {look}");
         assert_eq!(sim.engine.queue().failing().next(), None, "after {look} a success is still slowed down");
+        sim.remembers(&memory, look);
     }
 }
 

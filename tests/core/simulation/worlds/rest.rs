@@ -176,10 +176,11 @@ fn record_is_right(sim: &Sim, view: View<'_>, guest: &GuestRecord) {
 pub fn is_at_rest(sim: &mut Sim) {
     if sim.server.objects().values().any(|object| is_unreadable(object)) {
         // The status of an unreadable object cannot be compared: it is written again, without a change.
-        let version = sim.server.version;
+        let (version, memory) = (sim.server.version, sim.memory());
         sim.restart();
         sim.settle();
         assert_eq!(sim.server.version, version, "after a restart");
+        sim.remembers(&memory, "a restart");
     } else {
         walk::is_at_rest(sim);
     }
