@@ -14,7 +14,7 @@ use guestlist::directory::{
 use guestlist::domain::Email;
 use guestlist::engine::queue::QueueKey;
 use guestlist::engine::{Engine, GarbageCollector, Input, Load, Now, Planner, Task, TaskSubject, wanted};
-use guestlist::plan::{Event, Step};
+use guestlist::plan::{AvailableFacts, Event, Inputs, NO_INVITATIONS, PruneScope, Step};
 use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -561,6 +561,22 @@ impl Sim {
         let mut all = self.directory.0.lock().unwrap().everything().unwrap();
         all.guests.iter_mut().for_each(|guest| self.hide_mfa(guest));
         all
+    }
+
+    /// What a planner knows at a time.
+    pub fn inputs(&self, now: Timestamp) -> Inputs<'_> {
+        Inputs {
+            declared: self.engine.objects(),
+            observed: self.engine.directory(),
+            workspace: self.engine.workspace(),
+            owner: self.engine.owner(),
+            directory_available: true,
+            unsent: false,
+            invitations: &NO_INVITATIONS,
+            scope: AvailableFacts::ALL,
+            prune_scope: PruneScope::Everything,
+            now,
+        }
     }
 
     /// The objects, the records and the indexes in the engine's memory, by field, as text.

@@ -346,7 +346,8 @@ fn edit_of(
         }
         41 => {
             let asked = dice.of(&[RESET_MFA, RESET_MFA, RESEND_INVITATION]);
-            let at = now - SignedDuration::from_hours(dice.of(&[0, 1, 26, 60]));
+            // Some are for a time to come.
+            let at = now - SignedDuration::from_hours(dice.of(&[0, 1, 26, -3]));
             Edit::Annotate(pick(dice, &[Kind::Membership])?, asked, Some(at.to_string()))
         }
         42 => Edit::Vanish(pick(dice, &Kind::ALL)?),

@@ -1,7 +1,8 @@
 //! Edits one at a time, so that no other edit hides a missing reconcile: after each, a restart finds nothing to do.
 //! Also edits that only one watch has delivered, while the others lag.
 
-use guestlist::cache::Kind;
+use guestlist::cache::{Kind, ObjectRef};
+use jiff::{SignedDuration, Timestamp};
 
 use super::super::driver::Sim;
 use super::super::edits::happen;
@@ -40,10 +41,37 @@ fn each_edit_alone_reaches_all_that_it_affects() {
                 is_right_at_rest(&sim);
                 let rests = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| is_at_rest(&mut sim)));
                 assert!(rests.is_ok(), "world {seed}: after {edits:?}");
+                nothing_changes_before_the_next_look(&sim);
             } else {
                 settle(&mut sim, &mut dice);
             }
         }
+    }
+}
+
+/// Time alone changes no plan before the time at which it is due again. The counts of partners and shares follow the
+/// statuses of memberships.
+fn nothing_changes_before_the_next_look(sim: &Sim) {
+    let second = SignedDuration::from_secs(1);
+    let planned = |key: &ObjectRef, now: Timestamp| (sim.planner)(sim.inputs(now), key);
+    for key in Kind::ALL.into_iter().flat_map(|kind| sim.engine.objects().keys(kind)) {
+        let plan = planned(&key, sim.now);
+        let last = plan.next_check.map_or(sim.now + SignedDuration::from_hours(24 * 400), |next| next - second);
+        if last <= sim.now {
+            continue;
+        }
+        let later = planned(&key, last);
+        assert_eq!(plan.steps, later.steps, "{key} at {last}: the next look is at {:?}", plan.next_check);
+        if key.kind == Kind::Membership {
+            assert_eq!(plan.status, later.status, "{key} at {last}: the next look is at {:?}", plan.next_check);
+        }
+    }
+    let collected = |now: Timestamp| (sim.sweeper)(sim.inputs(now));
+    let collection = collected(sim.now);
+    let last = collection.next_check.map_or(sim.now + SignedDuration::from_hours(24 * 400), |next| next - second);
+    if last > sim.now {
+        let later = collected(last);
+        assert_eq!((&collection.steps, &collection.revocations), (&later.steps, &later.revocations), "at {last}");
     }
 }
 
