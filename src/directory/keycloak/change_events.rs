@@ -245,7 +245,7 @@ impl Inner {
     async fn changed(&self, about: &About<'_>) -> Result<BTreeSet<Changed>, Error> {
         let homes = self.homes();
         let mut changed = BTreeSet::new();
-        for id in about.peopled.iter().chain(&about.organizations) {
+        for id in about.peopled.union(&about.organizations) {
             let known = homes.iter().find(|(_, home)| home.id == *id).map(|(partner, _)| partner);
             match known.filter(|_| !about.peopled.contains(id)) {
                 Some(partner) => drop(changed.insert(Changed::Partner(partner.clone()))),
