@@ -3,11 +3,12 @@
 use crate::support::in_memory::{SPACE, World, email};
 use guestlist::cache::{Kind, ObjectRef};
 use guestlist::directory::{
-    AccessChange, GuestChange, GuestId, GuestRecord, Integrity, Operation, PartnerId, PartnerRecord,
+    AccessChange, GuestChange, GuestId, GuestRecord, Integrity, Operation, OwnershipMark, PartnerId, PartnerRecord,
 };
 use guestlist::domain::Reason;
 use guestlist::plan::evaluate::evaluate;
 use guestlist::plan::gc;
+use guestlist::util::small_map::SmallMap;
 
 const REASON: Reason = Reason::OwnershipMarkUnreadable;
 
@@ -37,7 +38,7 @@ fn guest_with_unreadable_mark_loses_only_the_claims() {
         ..carol.clone()
     };
     let claims = GuestRecord { address: email("keycloak-1@address.invalid"), ..unmarked("keycloak-1") };
-    let blocked = GuestRecord { grants: Default::default(), ..unmarked("keycloak-carol") };
+    let blocked = GuestRecord { grants: SmallMap::default(), ..unmarked("keycloak-carol") };
     for record in [claims, blocked] {
         world.directory_cache.set_guest(&record.address.clone(), Some(record));
     }
@@ -56,7 +57,7 @@ fn guest_with_unreadable_mark_loses_only_the_claims() {
 fn partner_with_unreadable_mark_only_revokes() {
     let mut world = active();
     let record = world.directory_cache.partners().next().unwrap().clone();
-    let nameless = PartnerRecord { mark: Default::default(), ..record.clone() };
+    let nameless = PartnerRecord { mark: OwnershipMark::default(), ..record.clone() };
     let renamed = PartnerRecord { id: PartnerId("keycloak-1".to_owned()), ..record.clone() };
     for unreadable in [record.clone(), nameless, renamed] {
         let unreadable = PartnerRecord { integrity: Integrity::Unreadable, ..unreadable };
