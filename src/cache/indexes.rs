@@ -12,7 +12,7 @@ impl ObjectCache {
         let uid = object.metadata().uid.clone().unwrap_or_default();
         match object {
             AnyCachedObject::Partner(mut slot) => {
-                slot.intern(&name, &uid, &mut self.shared_texts);
+                slot.share(&name, &uid);
                 self.partner_uids.insert(uid, name.clone());
                 for admin in slot.read().iter().flat_map(|entry| &entry.reading.terms.host_admins) {
                     self.by_host_admin.entry(admin.email.clone()).or_default().insert(name.clone());
@@ -20,7 +20,7 @@ impl ObjectCache {
                 self.partners.insert(name, slot);
             }
             AnyCachedObject::Membership(mut slot) => {
-                slot.intern(&name, &uid, &mut self.shared_texts);
+                slot.share(&name, &uid);
                 self.membership_uids.insert(uid, name.clone());
                 if let Some(entry) = slot.read() {
                     self.link_membership(&name, &entry.reading.terms);
@@ -28,7 +28,7 @@ impl ObjectCache {
                 self.memberships.insert(name, slot);
             }
             AnyCachedObject::Share(mut slot) => {
-                slot.intern(&name, &uid, &mut self.shared_texts);
+                slot.share(&name, &uid);
                 self.share_uids.insert(uid, name.clone());
                 if let Some(entry) = slot.read() {
                     let terms = &entry.reading.terms;

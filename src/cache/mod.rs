@@ -87,7 +87,6 @@ type Names = BTreeSet<Name>;
 /// The declared objects.
 #[derive(Debug, Default)]
 pub struct ObjectCache {
-    shared_texts: status::SharedTexts,
     partners: Slots<api::LocalPartnerStatus, PartnerTerms>,
     memberships: Slots<api::GuestMembershipStatus, MembershipTerms>,
     shares: Slots<api::AccountShareStatus, ShareTerms>,

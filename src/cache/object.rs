@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::api::{self, HasConditions};
-use crate::cache::status::{CachedStatus, SharedTexts};
+use crate::cache::status::CachedStatus;
 use crate::cache::{Kind, Name, Object, ObjectRef};
 use crate::util::small_map::SmallMap;
 use crate::validation::{MembershipTerms, PartnerTerms, ReadSpec, ShareTerms, spec};
@@ -89,13 +89,10 @@ impl<S: HasConditions + Serialize + DeserializeOwned, T> CacheEntry<S, T> {
 }
 
 impl<S, T> CacheEntry<S, T> {
-    /// Shares one text for the name and UID, here and in all references to the object, and the texts of conditions.
-    pub(super) fn intern(&mut self, name: &Name, uid: &Arc<str>, shared: &mut SharedTexts) {
+    /// Shares one text for the name and UID, here and in all references to the object.
+    pub(super) fn share(&mut self, name: &Name, uid: &Arc<str>) {
         let meta = match self {
-            Self::Read(entry) => {
-                entry.status.intern(shared);
-                &mut entry.metadata
-            }
+            Self::Read(entry) => &mut entry.metadata,
             Self::Unreadable { metadata, .. } => metadata,
         };
         meta.namespace = meta.namespace.take().map(|_| Arc::clone(&name.0));

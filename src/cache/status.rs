@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::hash::Hash;
 use std::marker::PhantomData;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -41,7 +41,15 @@ impl<S: HasConditions + Serialize + DeserializeOwned> CachedStatus<S> {
         let Some(mut status) = status else {
             return Self { conditions: Box::default(), others: None, of: PhantomData };
         };
-        let conditions = std::mem::take(status.conditions_mut()).into_iter().map(CachedCondition::from).collect();
+        let mut conditions: Box<[_]> =
+            std::mem::take(status.conditions_mut()).into_iter().map(CachedCondition::from).collect();
+        // Before a list is stored as a whole, so that its equal texts never exist at once.
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        for condition in &mut conditions {
+            shared.conditions.intern(&mut condition.text);
+            shared.times.intern(&mut condition.last_transition_time);
+        }
+        drop(shared);
         let others = serde_json::to_string(&status).ok().map(String::into_boxed_str);
         Self { conditions, others, of: PhantomData }
     }
@@ -58,14 +66,6 @@ impl<S> CachedStatus<S> {
     /// The conditions; empty if there are none.
     pub fn conditions(&self) -> Conditions {
         self.conditions.iter().map(CachedCondition::read).collect()
-    }
-
-    /// Stores equal texts once.
-    pub(super) fn intern(&mut self, shared: &mut SharedTexts) {
-        for condition in &mut self.conditions {
-            shared.conditions.intern(&mut condition.text);
-            shared.times.intern(&mut condition.last_transition_time);
-        }
     }
 }
 
@@ -86,9 +86,12 @@ impl CachedCondition {
     }
 }
 
-/// The texts and times of all stored conditions.
+/// The texts of all stored statuses of this process.
+static SHARED: LazyLock<Mutex<SharedTexts>> = LazyLock::new(Mutex::default);
+
+/// The texts and times of conditions.
 #[derive(Debug, Default)]
-pub(super) struct SharedTexts {
+struct SharedTexts {
     conditions: Interner<ConditionText>,
     times: Interner<str>,
 }
@@ -148,29 +151,26 @@ mod tests {
     #[test]
     fn stored_status_equals_the_original() {
         for original in [None, Some(LocalPartnerStatus::default()), Some(status("The partner is ready."))] {
-            let mut stored = CachedStatus::new(original.clone());
-            stored.intern(&mut SharedTexts::default());
+            let stored = CachedStatus::new(original.clone());
             assert_eq!(stored.read(), original);
             assert_eq!(stored.conditions(), original.unwrap_or_default().conditions);
         }
     }
 
     #[test]
-    fn equal_texts_are_stored_once_and_unused_ones_removed() {
-        let mut texts = SharedTexts::default();
-        let mut stored = [CachedStatus::new(Some(status("equal"))), CachedStatus::new(Some(status("equal")))];
-        for status in &mut stored {
-            status.intern(&mut texts);
-        }
+    fn equal_texts_are_stored_once() {
+        let stored = [(); 2].map(|()| CachedStatus::new(Some(status("equal"))));
         assert!(Arc::ptr_eq(&stored[0].conditions[0].text, &stored[1].conditions[0].text));
-        for number in 0..3 * Interner::<ConditionText>::MIN_LIMIT {
-            CachedStatus::new(Some(status(&number.to_string()))).intern(&mut texts);
+    }
+
+    #[test]
+    fn unused_texts_are_removed() {
+        let (mut texts, mut used) = (Interner::<str>::default(), Arc::from("used"));
+        texts.intern(&mut used);
+        for number in 0..3 * Interner::<str>::MIN_LIMIT {
+            texts.intern(&mut Arc::from(number.to_string()));
         }
-        assert!(
-            texts.conditions.values.len() <= Interner::<ConditionText>::MIN_LIMIT + 1,
-            "{}",
-            texts.conditions.values.len()
-        );
-        assert!(texts.conditions.values.contains(&stored[0].conditions[0].text));
+        assert!(texts.values.len() <= Interner::<str>::MIN_LIMIT + 1, "{}", texts.values.len());
+        assert!(texts.values.contains(&used));
     }
 }
