@@ -85,7 +85,7 @@ pub struct GuestMembershipSpec {
     /// Narrows what the partner allows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mfa: Option<Mfa>,
-    /// Withholds every grant and turns the login off, reversibly.
+    /// Withholds every grant and disables the login, reversibly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "field::flag")]
     pub suspended: Option<bool>,

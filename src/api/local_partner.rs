@@ -79,7 +79,7 @@ pub struct LocalPartnerSpec {
     /// Limits on guests: their domains, their number and their time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guests: Option<GuestLimits>,
-    /// Withholds every grant of every guest and turns their logins off, reversibly.
+    /// Withholds every grant of every guest and disables their logins, reversibly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "field::flag")]
     pub suspended: Option<bool>,

@@ -32,15 +32,15 @@ impl Dependents {
 
 impl ObjectCache {
     /// The objects that a change of a declared object affects: itself, and those that depend on its terms.
-    pub(super) fn touched_by_declared(&self, key: &ObjectRef) -> Dependents {
-        let mut touched = self.touched_by_name(key);
+    pub(super) fn dependents_of_declared(&self, key: &ObjectRef) -> Dependents {
+        let mut touched = self.dependents_of_name(key);
         match key.kind {
             Kind::Partner => {
                 // A new guest must not be a Host Admin of any partner.
                 if let Some(partner) = self.partner(&key.namespace, &key.name).and_then(CacheEntry::read) {
                     for admin in &partner.reading.terms.host_admins {
                         self.add_addressed(&mut touched, &admin.email);
-                        touched.merge(self.touched_by_propagators_at(&admin.email));
+                        touched.merge(self.dependents_of_propagators_at(&admin.email));
                     }
                 }
             }
@@ -50,7 +50,7 @@ impl ObjectCache {
                     if let Some(email) = &terms.email {
                         self.add_addressed(&mut touched, email);
                         self.add_invited(&mut touched, email);
-                        touched.merge(self.touched_by_propagators_at(email));
+                        touched.merge(self.dependents_of_propagators_at(email));
                         // A Guest Admin invited by a Host Admin breaks a rule while a membership has the Host Admin's address.
                         if self.by_host_admin.contains_key(email) {
                             touched.merge(self.passed_on_by(self.by_inviter.get(email).into_iter().flatten()));
@@ -59,7 +59,7 @@ impl ObjectCache {
                     self.add_partner(&mut touched, &key.namespace, &terms.partner, false);
                     self.add_quota(&mut touched, &key.namespace, &terms.partner);
                     self.add_named_elsewhere(&mut touched, &key.namespace, &terms.partner, &key.name);
-                    touched.merge(self.touched_by_propagator(&key.namespace, &key.name));
+                    touched.merge(self.dependents_of_propagator(&key.namespace, &key.name));
                 }
             }
             Kind::Share => match self.share(&key.namespace, &key.name) {
@@ -85,7 +85,7 @@ impl ObjectCache {
     }
 
     /// The objects that depend on an object's name alone, whether it exists or not.
-    pub(super) fn touched_by_name(&self, key: &ObjectRef) -> Dependents {
+    pub(super) fn dependents_of_name(&self, key: &ObjectRef) -> Dependents {
         let mut touched = Dependents::default();
         touched.keys.insert(key.clone());
         if key.kind == Kind::Partner {
@@ -102,12 +102,12 @@ impl ObjectCache {
 
     /// The objects that a change of a guest's record affects: the memberships of the address, those that it invites,
     /// and the partners that list it.
-    pub fn touched_by_guest(&self, address: &Email) -> Dependents {
+    pub fn dependents_of_guest(&self, address: &Email) -> Dependents {
         let mut touched = Dependents::default();
         self.add_addressed(&mut touched, address);
         self.add_invited(&mut touched, address);
         for (namespace, name) in self.by_host_admin.get(address).into_iter().flatten() {
-            touched.merge(self.touched_by_name(&ObjectRef::new(Kind::Partner, namespace.clone(), name.clone())));
+            touched.merge(self.dependents_of_name(&ObjectRef::new(Kind::Partner, namespace.clone(), name.clone())));
         }
         for membership in self.memberships_for(address) {
             let namespace = membership.metadata.namespace.as_deref().unwrap_or_default();
@@ -124,7 +124,7 @@ impl ObjectCache {
 
     /// The objects that depend on whether the memberships of an address break a rule. These are the shares through
     /// which they pass accounts on, and the guests who get the accounts.
-    pub fn touched_by_propagators_at(&self, address: &Email) -> Dependents {
+    pub fn dependents_of_propagators_at(&self, address: &Email) -> Dependents {
         self.passed_on_by(self.by_address.get(address).into_iter().flat_map(SmallMap::keys))
     }
 
@@ -134,7 +134,7 @@ impl ObjectCache {
             let entry = self.membership(namespace, name).and_then(CacheEntry::read);
             let admin = entry.filter(|entry| entry.reading.terms.role == GuestRole::GuestAdmin);
             if admin.is_some() {
-                touched.merge(self.touched_by_propagator(namespace, name));
+                touched.merge(self.dependents_of_propagator(namespace, name));
             }
         }
         touched
@@ -149,7 +149,7 @@ impl ObjectCache {
     }
 
     /// The objects that a free place in the quota affects: the new memberships of a partner with a quota.
-    pub fn touched_by_place(&self, namespace: &str, partner: &str) -> Dependents {
+    pub fn dependents_of_place(&self, namespace: &str, partner: &str) -> Dependents {
         let mut touched = Dependents::default();
         self.add_quota(&mut touched, namespace, partner);
         touched
@@ -157,7 +157,7 @@ impl ObjectCache {
 
     /// The objects that depend on a propagator: the shares that name it, and the guests who get accounts from it. A
     /// deactivated record shows that the propagator left; without a record, they may still join.
-    pub fn touched_by_propagator(&self, namespace: &str, name: &str) -> Dependents {
+    pub fn dependents_of_propagator(&self, namespace: &str, name: &str) -> Dependents {
         let mut touched = Dependents::default();
         for (space, share) in self.by_propagator.get(&(namespace.into(), name.into())).into_iter().flatten() {
             touched.keys.insert(ObjectRef::new(Kind::Share, space.clone(), share.clone()));
@@ -173,28 +173,28 @@ impl ObjectCache {
     }
 
     /// The objects that a change of an account affects: its shares, and the memberships of their partners.
-    pub fn touched_by_account(&self, account: &str) -> Dependents {
+    pub fn dependents_of_account(&self, account: &str) -> Dependents {
         let mut touched = Dependents::default();
         for (namespace, name) in self.by_account.get(account).into_iter().flatten() {
-            touched.merge(self.touched_by_declared(&ObjectRef::new(Kind::Share, namespace.clone(), name.clone())));
+            touched.merge(self.dependents_of_declared(&ObjectRef::new(Kind::Share, namespace.clone(), name.clone())));
         }
         touched
     }
 
     /// The objects that a change of a workspace user affects. These are the partners that list the address as Host
     /// Admin with their memberships and shares, and new memberships of the address.
-    pub fn touched_by_user(&self, email: &Email) -> Dependents {
-        let mut touched = self.touched_by_propagators_at(email);
+    pub fn dependents_of_user(&self, email: &Email) -> Dependents {
+        let mut touched = self.dependents_of_propagators_at(email);
         self.add_addressed(&mut touched, email);
         for (namespace, name) in self.by_host_admin.get(email).into_iter().flatten() {
-            touched.merge(self.touched_by_name(&ObjectRef::new(Kind::Partner, namespace.clone(), name.clone())));
+            touched.merge(self.dependents_of_name(&ObjectRef::new(Kind::Partner, namespace.clone(), name.clone())));
         }
         touched
     }
 
     /// The objects that a change of a partner's record affects: the partner, its memberships and its shares.
-    pub fn touched_by_partner(&self, namespace: &str, name: &str) -> Dependents {
-        self.touched_by_name(&ObjectRef::new(Kind::Partner, namespace, name))
+    pub fn dependents_of_partner(&self, namespace: &str, name: &str) -> Dependents {
+        self.dependents_of_name(&ObjectRef::new(Kind::Partner, namespace, name))
     }
 
     fn add_addressed(&self, touched: &mut Dependents, address: &Email) {

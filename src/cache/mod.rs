@@ -313,21 +313,21 @@ impl ObjectCache {
         let mut touched = Dependents::default();
         let relevant = self.is_relevant(key, &object);
         if relevant {
-            touched.merge(self.touched_by_declared(key));
+            touched.merge(self.dependents_of_declared(key));
         }
         self.unlink(key);
         self.link(key, object);
         if relevant {
-            touched.merge(self.touched_by_declared(key));
+            touched.merge(self.dependents_of_declared(key));
         }
         touched.keys.insert(key.clone());
         touched
     }
 
     fn remove(&mut self, key: &ObjectRef) -> Dependents {
-        let mut touched = self.touched_by_declared(key);
+        let mut touched = self.dependents_of_declared(key);
         self.unlink(key);
-        touched.merge(self.touched_by_name(key));
+        touched.merge(self.dependents_of_name(key));
         touched.keys.insert(key.clone());
         touched
     }

@@ -9,17 +9,17 @@ use std::sync::Arc;
 use clap::Args;
 use tokio::runtime::Runtime;
 
-use super::offline::early::Early;
+use super::offline::early_revocation::EarlyRevocation;
 use super::offline::later;
-use super::offline::manifests::{Given, Manifests, Rehearsal, foreign, rehearse};
-use super::offline::render::{Subjects, Text, takes};
+use super::offline::manifests::{DesiredState, Manifests, Rehearsal, foreign, rehearse};
+use super::offline::render::{Subjects, Text, revokes_access};
 use super::offline::session::{CompletedStep, load};
 use super::plan::{Format, show};
 use super::{ask, check, offline};
 use crate::directory::{DirectoryWriter, Epoch, Error};
 
 /// Another process became the leader of the directory.
-const OVERTAKEN: &str = "another apply, or an operator, became the leader of the directory meanwhile, and this apply stopped: it did \
+const LEADERSHIP_LOST: &str = "another apply, or an operator, became the leader of the directory meanwhile, and this apply stopped: it did \
                          only the operations that are listed as done. Run it again to see the remaining operations";
 
 #[derive(Debug, Args)]
@@ -65,11 +65,11 @@ pub(super) fn run(args: &ApplyArgs, out: &mut dyn Write) -> ExitCode {
 /// Applies the manifests. Returns whether every object is in order at the end.
 fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
     let runtime = offline::runtime()?;
-    let (given, directory, held) = runtime.block_on(async {
+    let (desired, directory, held) = runtime.block_on(async {
         // No prompt can be shown during the read.
-        let meanwhile = async |given: &Given, directory: &Arc<dyn DirectoryWriter>| {
+        let meanwhile = async |desired: &DesiredState, directory: &Arc<dyn DirectoryWriter>| {
             if args.yes {
-                let revoked = revoke_early(args, given, directory, out).await;
+                let revoked = revoke_early(args, desired, directory, out).await;
                 eprint!("{}", revoked.unwrap_or_else(|problem| Some(problem + "\n")).unwrap_or_default());
             }
         };
@@ -78,12 +78,12 @@ fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
     let held = match held {
         Ok(held) => held,
         Err(problem) => {
-            let revoked = runtime.block_on(revoke_early(args, &given, &directory, out));
+            let revoked = runtime.block_on(revoke_early(args, &desired, &directory, out));
             let revoked = revoked.unwrap_or_else(Some).map(|said| format!("\n{}", said.trim_end()));
             return Err(problem + &revoked.unwrap_or_default());
         }
     };
-    let shown = runtime.block_on(rehearse(&given, directory.as_ref(), held))?;
+    let shown = runtime.block_on(rehearse(&desired, directory.as_ref(), held))?;
     let at_once = args.input.place()?.at_once();
     match args.output {
         Format::Text => show(Format::Text, &shown, out)?,
@@ -95,9 +95,9 @@ fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
     if shown.operations.is_empty() {
         return Ok(!shown.is_broken());
     }
-    let (shown, epoch) = agree(args, &given, directory.as_ref(), &runtime, shown, out)?;
+    let (shown, epoch) = confirm_and_lead(args, &desired, directory.as_ref(), &runtime, shown, out)?;
     let text = matches!(args.output, Format::Text);
-    let renderer = Text::new(check::has_colour(), Subjects::of(&shown.load, &shown.operations));
+    let renderer = Text::new(check::has_colour(), Subjects::of(&shown.snapshot, &shown.operations));
     if text {
         writeln!(out).map_err(|error| error.to_string())?;
     }
@@ -107,11 +107,11 @@ fn apply(args: &ApplyArgs, out: &mut dyn Write) -> Result<bool, String> {
             drop(out.write_all(renderer.done(operation).as_bytes()).and_then(|()| out.flush()));
         }
     };
-    let done = runtime.block_on(given.session(shown.load, Arc::clone(&directory), epoch, at_once, tell));
+    let done = runtime.block_on(desired.session(shown.snapshot, Arc::clone(&directory), epoch, at_once, tell));
     let done = match done {
         Ok(done) if done.failed.is_empty() => Ok(done),
         Ok(_) | Err(_) if runtime.block_on(directory.epoch()).is_ok_and(|now| now != epoch && now != Epoch::NONE) => {
-            Err(OVERTAKEN.to_owned())
+            Err(LEADERSHIP_LOST.to_owned())
         }
         Ok(done) => {
             if !text {
@@ -136,11 +136,11 @@ fn done_summary(renderer: &Text, done: &Rehearsal) -> String {
 /// `None`: the files certainly revoke nothing at this point.
 async fn revoke_early(
     args: &ApplyArgs,
-    given: &Given,
+    desired: &DesiredState,
     directory: &Arc<dyn DirectoryWriter>,
     out: &mut dyn Write,
 ) -> Result<Option<String>, String> {
-    let early = Early::plan(given, directory.as_ref()).await;
+    let early = EarlyRevocation::plan(desired, directory.as_ref()).await;
     let operations = early.operations();
     let unread = match early.failed.len() {
         0 => String::new(),
@@ -158,7 +158,7 @@ async fn revoke_early(
     };
     write(&format!("The directory is not read in full. The files end this access:\n{listed}"));
     ask(args.yes, &format!("{} operations revoke access", operations.len()))?;
-    let epoch = lead(given, directory.as_ref()).await?;
+    let epoch = lead(desired, directory.as_ref()).await?;
     let mut done = 0;
     let failed = early.execute(Arc::clone(directory), epoch, |operation| {
         done += 1;
@@ -175,9 +175,9 @@ async fn revoke_early(
 
 /// Asks for confirmation, becomes the leader, and reads the directory again. So no operation runs twice or without
 /// being shown. The former leader is stopped before that read.
-fn agree(
+fn confirm_and_lead(
     args: &ApplyArgs,
-    given: &Given,
+    desired: &DesiredState,
     directory: &dyn DirectoryWriter,
     runtime: &Runtime,
     mut shown: Rehearsal,
@@ -185,9 +185,9 @@ fn agree(
 ) -> Result<(Rehearsal, Epoch), String> {
     confirm(args.yes, &shown)?;
     loop {
-        let epoch = runtime.block_on(lead(given, directory))?;
-        let now = runtime.block_on(rehearsal_of(given, directory))?;
-        let news = unseen(&shown.operations, &now.operations);
+        let epoch = runtime.block_on(lead(desired, directory))?;
+        let now = runtime.block_on(rehearsal_of(desired, directory))?;
+        let news = count_unseen(&shown.operations, &now.operations);
         shown = now;
         if news == 0 {
             return Ok((shown, epoch));
@@ -202,12 +202,12 @@ fn agree(
 }
 
 /// The operations that would run now.
-async fn rehearsal_of(given: &Given, directory: &dyn DirectoryWriter) -> Result<Rehearsal, String> {
-    rehearse(given, directory, load(directory).await?).await
+async fn rehearsal_of(desired: &DesiredState, directory: &dyn DirectoryWriter) -> Result<Rehearsal, String> {
+    rehearse(desired, directory, load(directory).await?).await
 }
 
 /// The number of operations that were not shown before.
-fn unseen(shown: &[CompletedStep], now: &[CompletedStep]) -> usize {
+fn count_unseen(shown: &[CompletedStep], now: &[CompletedStep]) -> usize {
     let timeless = |done: &CompletedStep| format!("{} {:?}", done.key, done.step.operation.timeless());
     let shown: BTreeSet<String> = shown.iter().map(timeless).collect();
     now.iter().filter(|done| !shown.contains(&timeless(done))).count()
@@ -215,7 +215,7 @@ fn unseen(shown: &[CompletedStep], now: &[CompletedStep]) -> usize {
 
 /// Asks before anything is revoked or removed.
 fn confirm(yes: bool, rehearsal: &Rehearsal) -> Result<(), String> {
-    match rehearsal.operations.iter().filter(|done| takes(&done.step.operation)).count() {
+    match rehearsal.operations.iter().filter(|done| revokes_access(&done.step.operation)).count() {
         0 => Ok(()),
         1 => ask(yes, "1 operation revokes or removes something"),
         taken => ask(yes, &format!("{taken} operations revoke or remove something")),
@@ -223,10 +223,10 @@ fn confirm(yes: bool, rehearsal: &Rehearsal) -> Result<(), String> {
 }
 
 /// Becomes the leader of the directory.
-async fn lead(given: &Given, directory: &dyn DirectoryWriter) -> Result<Epoch, String> {
-    match directory.claim(&given.owner).await {
+async fn lead(desired: &DesiredState, directory: &dyn DirectoryWriter) -> Result<Epoch, String> {
+    match directory.claim(&desired.owner).await {
         Ok(()) => directory.lead().await.map_err(|fault| fault.to_string()),
-        Err(Error::Foreign { owner }) => Err(foreign(&owner, &given.owner)),
+        Err(Error::Foreign { owner }) => Err(foreign(&owner, &desired.owner)),
         Err(fault) => Err(fault.to_string()),
     }
 }
@@ -259,9 +259,9 @@ mod tests {
             done(Operation::Guest { id: guest(), change: GuestChange::Revoke { accounts: vec![account.to_owned()] } })
         };
         let shown = [invite(1), take("instagram")];
-        assert_eq!(unseen(&shown, &[invite(2), take("instagram")]), 0);
-        assert_eq!(unseen(&shown, &[take("instagram")]), 0);
-        assert_eq!(unseen(&shown, &[]), 0);
-        assert_eq!(unseen(&shown, &[take("tiktok"), take("instagram")]), 1);
+        assert_eq!(count_unseen(&shown, &[invite(2), take("instagram")]), 0);
+        assert_eq!(count_unseen(&shown, &[take("instagram")]), 0);
+        assert_eq!(count_unseen(&shown, &[]), 0);
+        assert_eq!(count_unseen(&shown, &[take("tiktok"), take("instagram")]), 1);
     }
 }

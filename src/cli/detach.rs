@@ -8,14 +8,14 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
-use super::offline::manifests::{FILES, Given, Manifests};
+use super::offline::manifests::{DesiredState, FILES, Manifests};
 use super::offline::session::load;
 use super::{Problem, ask, offline};
 use crate::cache::{Kind, Membership, ObjectCache, ObjectRef, has_finalizer};
 use crate::directory::{DirectoryCache, DirectoryWriter, Owner};
 use crate::domain::printable;
 use crate::operator::cluster::Cluster;
-use crate::plan::{AvailableFacts, Inputs, NO_INVITATIONS, PruneScope, Step, behind, gc};
+use crate::plan::{AvailableFacts, Inputs, NO_INVITATIONS, PruneScope, Step, gc, missing_guests};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -34,7 +34,7 @@ Examples:
   guestlist detach --adopt-directory=files --workspace workspace.yaml --directory sqlite:directory.db")]
 pub(super) struct DetachArgs {
     #[command(flatten)]
-    what: What,
+    what: Target,
     /// The workspace policy, for all but --all: it names the installation
     #[arg(long, value_name = "FILE", env = "GUESTLIST_WORKSPACE", required_unless_present = "all")]
     workspace: Option<std::path::PathBuf>,
@@ -48,7 +48,7 @@ pub(super) struct DetachArgs {
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-struct What {
+struct Target {
     /// Remove guestlist's finalizers from all objects of the cluster; the directory does not change
     #[arg(long)]
     all: bool,
@@ -60,11 +60,11 @@ struct What {
     missing: bool,
     /// Assign the directory to this cluster, or to manifests in files
     #[arg(long, value_enum, value_name = "OWNER", num_args = 0..=1, require_equals = true, default_missing_value = "cluster")]
-    adopt_directory: Option<Whose>,
+    adopt_directory: Option<NewOwner>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Whose {
+enum NewOwner {
     /// The cluster that kubectl talks to
     Cluster,
     /// The manifests of `guestlist apply`
@@ -97,7 +97,7 @@ async fn all(args: &DetachArgs, out: &mut dyn Write) -> Result<(), Problem> {
         ),
     )?;
     for object in &objects {
-        if cluster.let_go(object).await? {
+        if cluster.remove_finalizer(object).await? {
             writeln!(out, "removed the finalizer of {}", printable(&object.key().to_string()))?;
         }
     }
@@ -137,12 +137,12 @@ async fn orphans(args: &DetachArgs, out: &mut dyn Write) -> Result<(), Problem> 
 /// The steps that remove the orphans' ownership marks. The directory is read first: a guest admitted before the objects are read
 /// is declared by then.
 async fn orphaned(input: &Manifests, directory: &dyn DirectoryWriter) -> Result<Vec<Step>, String> {
-    let (given, index, directory_cache) = compared(input, directory).await?;
-    Ok(gc::unmanage_orphans(Inputs {
+    let (desired, index, directory_cache) = compared(input, directory).await?;
+    Ok(gc::detach_orphans(Inputs {
         declared: &index,
         observed: &directory_cache,
-        workspace: &given.workspace,
-        owner: &given.owner,
+        workspace: &desired.workspace,
+        owner: &desired.owner,
         directory_available: true,
         unsent: false,
         invitations: &NO_INVITATIONS,
@@ -156,25 +156,25 @@ async fn orphaned(input: &Manifests, directory: &dyn DirectoryWriter) -> Result<
 async fn compared(
     input: &Manifests,
     directory: &dyn DirectoryWriter,
-) -> Result<(Given, ObjectCache, DirectoryCache), String> {
+) -> Result<(DesiredState, ObjectCache, DirectoryCache), String> {
     let owner = directory.owner().await.map_err(|fault| fault.to_string())?;
-    let load = load(directory).await?;
-    let given = input.read_cluster().await?;
-    if let Some(owner) = owner.filter(|owner| *owner != given.owner) {
-        return Err(offline::manifests::foreign(&owner, &given.owner));
+    let snapshot = load(directory).await?;
+    let desired = input.read_cluster().await?;
+    if let Some(owner) = owner.filter(|owner| *owner != desired.owner) {
+        return Err(offline::manifests::foreign(&owner, &desired.owner));
     }
     let mut index = ObjectCache::default();
     for kind in Kind::ALL {
         index.replace(
             kind,
-            given.objects.iter().filter(|object| object.kind() == kind).cloned().map(Into::into).collect(),
+            desired.objects.iter().filter(|object| object.kind() == kind).cloned().map(Into::into).collect(),
         );
     }
     let mut directory_cache = DirectoryCache::default();
-    for guest in load.guests {
+    for guest in snapshot.guests {
         directory_cache.set_guest(&guest.address.clone(), Some(guest));
     }
-    Ok((given, index, directory_cache))
+    Ok((desired, index, directory_cache))
 }
 
 /// The keys and names of memberships without a record in the directory whose status reports an invitation.
@@ -187,9 +187,9 @@ async fn unknown(
         let meta = &entry.metadata;
         let text = |text: &Option<Arc<str>>| text.as_deref().unwrap_or_default().to_owned();
         let key = ObjectRef::new(Kind::Membership, text(&meta.namespace), text(&meta.name));
-        (text(&meta.uid), (key, behind::named(entry)))
+        (text(&meta.uid), (key, missing_guests::named(entry)))
     };
-    Ok(behind::missing(&index, &directory_cache).map(entry).collect())
+    Ok(missing_guests::missing(&index, &directory_cache).map(entry).collect())
 }
 
 async fn missing(args: &DetachArgs, out: &mut dyn Write) -> Result<(), Problem> {
@@ -223,12 +223,12 @@ async fn missing(args: &DetachArgs, out: &mut dyn Write) -> Result<(), Problem> 
     Ok(())
 }
 
-async fn adopt_directory(args: &DetachArgs, whose: Whose, out: &mut dyn Write) -> Result<(), Problem> {
+async fn adopt_directory(args: &DetachArgs, whose: NewOwner, out: &mut dyn Write) -> Result<(), Problem> {
     let input = args.input()?;
     let workspace = super::check::policy(&input.workspace)?;
     let cluster = match whose {
-        Whose::Cluster => Cluster::connect().await?.identity,
-        Whose::Files => FILES.to_owned(),
+        NewOwner::Cluster => Cluster::connect().await?.identity,
+        NewOwner::Files => FILES.to_owned(),
     };
     let owner = Owner { installation: workspace.installation().to_owned(), cluster };
     let directory = input.execute()?;

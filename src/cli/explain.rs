@@ -30,7 +30,7 @@ pub(super) fn run(args: &ExplainArgs, out: &mut dyn Write) -> Result<(), Problem
     let Some(word) = &args.reason else { return list(out) };
     let (reason, condition) = (Reason::parse(word), ConditionType::parse(word));
     if reason.is_none() && condition.is_none() {
-        return Err(Problem::Said(unknown(word)));
+        return Err(Problem::Message(unknown(word)));
     }
     if let Some(reason) = reason {
         write!(out, "{}", validation::explain(reason))?;

@@ -21,7 +21,7 @@ use crate::domain::printable_lines;
 use crate::util::panic_report;
 pub use check::read_manifests;
 pub use directory::read_import;
-use terminal::{Terminal, complain};
+use terminal::{Terminal, print_error};
 
 /// The command line as a whole.
 #[derive(Debug, Parser)]
@@ -109,7 +109,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) if problem.is_closed_pipe() => ExitCode::SUCCESS,
         Err(problem) => {
-            complain(&problem.to_string());
+            print_error(&problem.to_string());
             problem.exit_code()
         }
     }
@@ -132,7 +132,7 @@ fn misused(error: &clap::Error) -> ExitCode {
 enum Problem {
     /// The problem and its fix.
     #[error("{0}")]
-    Said(String),
+    Message(String),
     /// The command did its part; this many steps remain to be done by hand.
     #[error("--strict: steps remain to be done by hand: {0}; see the lines above")]
     ByHand(usize),
@@ -148,7 +148,7 @@ impl Problem {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::ByHand(_) => ExitCode::from(BY_HAND),
-            Self::Said(_) | Self::Output(_) => ExitCode::FAILURE,
+            Self::Message(_) | Self::Output(_) => ExitCode::FAILURE,
         }
     }
 
@@ -159,13 +159,13 @@ impl Problem {
 
 impl From<String> for Problem {
     fn from(text: String) -> Self {
-        Self::Said(text)
+        Self::Message(text)
     }
 }
 
 impl From<crate::directory::Error> for Problem {
     fn from(fault: crate::directory::Error) -> Self {
-        Self::Said(fault.to_string())
+        Self::Message(fault.to_string())
     }
 }
 
@@ -184,7 +184,7 @@ fn ask(yes: bool, what: &str) -> Result<(), String> {
 }
 
 fn crds(args: &CrdsArgs, out: &mut dyn Write) -> Result<(), Problem> {
-    let failed = |error: &dyn std::fmt::Display| Problem::Said(format!("failed to write the CRDs: {error}"));
+    let failed = |error: &dyn std::fmt::Display| Problem::Message(format!("failed to write the CRDs: {error}"));
     let Some(folder) = &args.output else {
         write!(out, "{}", api::crds_yaml().map_err(|error| failed(&error))?)?;
         return Ok(());

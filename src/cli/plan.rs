@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use super::offline::compare::{self, AccessDifference, Direction, Side, compare};
-use super::offline::manifests::{Given, Manifests, Rehearsal, applied_at, rehearse, rehearse_at};
+use super::offline::manifests::{DesiredState, Manifests, Rehearsal, applied_at, rehearse, rehearse_at};
 use super::offline::render::{Subjects, Text, json};
 use super::offline::session::load;
 use super::offline::{later, markdown};
@@ -101,13 +101,13 @@ fn differences(args: &PlanArgs) -> Result<(Vec<AccessDifference>, Rehearsal), St
     input.prune = true;
     let runtime = offline::runtime()?;
     runtime.block_on(async {
-        let nothing = async |_: &Given, _: &_| {};
+        let nothing = async |_: &DesiredState, _: &_| {};
         let (mut after, directory, held) = input.read_beside(&args.paths, || input.observe(), nothing).await?;
         let held = held?;
         // The comparison ignores the limit on removals: it compares files, not runs.
         let at_most = Some(args.input.max_removals.unwrap_or(usize::MAX));
-        for given in [&mut before, &mut after] {
-            given.prune_scope = PruneScope::DeclaredPartners { at_most };
+        for desired in [&mut before, &mut after] {
+            desired.prune_scope = PruneScope::DeclaredPartners { at_most };
         }
         let now = jiff::Timestamp::now();
         let old = rehearse_at(&before, directory.as_ref(), held.clone(), now).await?;
@@ -120,7 +120,7 @@ fn differences(args: &PlanArgs) -> Result<(Vec<AccessDifference>, Rehearsal), St
 }
 
 /// Whether an object has another address, partner or account in the new files.
-fn edits_immutable(before: &Given, after: &Given) -> bool {
+fn edits_immutable(before: &DesiredState, after: &DesiredState) -> bool {
     let values = |object: &Object| match object {
         Object::Membership(it) => Some((it.spec.email.to_ascii_lowercase(), it.spec.partner_ref.name.clone())),
         Object::Share(it) => Some((it.spec.account.clone(), it.spec.partner_ref.name.clone())),
@@ -134,32 +134,32 @@ fn edits_immutable(before: &Given, after: &Given) -> bool {
 fn plan(args: &PlanArgs) -> Result<Rehearsal, String> {
     let runtime = offline::runtime()?;
     runtime.block_on(async {
-        let (given, directory, held) = if args.from_cluster {
+        let (desired, directory, held) = if args.from_cluster {
             let directory = args.input.observe()?;
             let held = load(directory.as_ref()).await?;
             (args.input.read_cluster().await?, directory, held)
         } else {
-            let nothing = async |_: &Given, _: &_| {};
-            let (given, directory, held) =
+            let nothing = async |_: &DesiredState, _: &_| {};
+            let (desired, directory, held) =
                 args.input.read_beside(&args.paths, || args.input.observe(), nothing).await?;
-            (given, directory, held?)
+            (desired, directory, held?)
         };
-        rehearse(&given, directory.as_ref(), held).await
+        rehearse(&desired, directory.as_ref(), held).await
     })
 }
 
 /// Prints the planned operations.
 pub(super) fn show(output: Format, rehearsal: &Rehearsal, out: &mut dyn Write) -> Result<(), String> {
-    let Rehearsal { operations, load, .. } = rehearsal;
+    let Rehearsal { operations, snapshot, .. } = rehearsal;
     let written = match output {
         Format::Json => pretty(&programs(rehearsal))?,
-        Format::Markdown => markdown::plan(rehearsal, &Text::new(false, Subjects::of(load, operations))),
+        Format::Markdown => markdown::plan(rehearsal, &Text::new(false, Subjects::of(snapshot, operations))),
         Format::Text => {
-            let mut text = Text::new(check::has_colour(), Subjects::of(load, operations));
+            let mut text = Text::new(check::has_colour(), Subjects::of(snapshot, operations));
             let mut all: String = operations.iter().map(|done| text.operation(done)).collect();
             let head = text.paint("1;36", "later");
             all += &later::text(&rehearsal.later, &head);
-            all += &rest(rehearsal, &text);
+            all += &unfinished(rehearsal, &text);
             let later = later::count(&rehearsal.later);
             all + &format!("Plan: {}, {later}.\n", text.summary(operations, " now"))
         }
@@ -189,7 +189,7 @@ fn show_changes(
                 Direction::Changed => "33",
             };
             compare::text(changes, |direction, word| text.paint(colour(direction), word))
-                + &rest(rehearsal, &text)
+                + &unfinished(rehearsal, &text)
                 + &format!("Changes of access: {}.\n", compare::count(changes))
         }
     };
@@ -197,31 +197,31 @@ fn show_changes(
 }
 
 /// The waiting objects, the problems, and the unmanaged guests.
-fn rest(rehearsal: &Rehearsal, text: &Text) -> String {
-    let standings = rehearsal.standings.iter().map(|standing| text.standing(standing));
-    let left = rehearsal.left_alone.iter().map(|left| text.unmanaged_line(left));
+fn unfinished(rehearsal: &Rehearsal, text: &Text) -> String {
+    let unready = rehearsal.unready.iter().map(|unready| text.unready_line(unready));
+    let left = rehearsal.unmanaged.iter().map(|left| text.unmanaged_line(left));
     let problems = rehearsal.problems.iter().chain(&rehearsal.failed).map(|problem| text.problem(problem));
     let warnings = rehearsal.warnings();
     let warnings = warnings.iter().map(|warning| text.warning(warning));
-    standings.chain(left).chain(problems).chain(warnings).collect()
+    unready.chain(left).chain(problems).chain(warnings).collect()
 }
 
 fn programs(rehearsal: &Rehearsal) -> serde_json::Value {
     let Rehearsal {
         operations,
-        standings,
-        left_alone,
+        unready,
+        unmanaged,
         problems,
         failed,
-        load,
+        snapshot,
         calls,
         warnings: _,
         later,
-        closer: _,
+        to_recheck: _,
         guests: _,
     } = rehearsal;
     let problems: Vec<String> = problems.iter().chain(failed).cloned().collect();
-    let mut value = json(operations, standings, left_alone, &problems, &Subjects::of(load, operations));
+    let mut value = json(operations, unready, unmanaged, &problems, &Subjects::of(snapshot, operations));
     value["later"] = later::json(later);
     if !calls.is_empty() {
         value["calls"] = serde_json::json!(calls);

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use tracing_subscriber::EnvFilter;
 
-use super::terminal::{LogLines, complain};
+use super::terminal::{LogLines, print_error};
 use crate::domain::time;
 use crate::operator::{self, Options, lease};
 use crate::util::clock::Clock;
@@ -121,7 +121,7 @@ pub fn run(args: RunArgs) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            complain(&format!("failed to start: {error}"));
+            print_error(&format!("failed to start: {error}"));
             return ExitCode::FAILURE;
         }
     };
@@ -131,7 +131,7 @@ pub fn run(args: RunArgs) -> ExitCode {
             // The error is logged once and in the log's format, because programs read it there.
             tracing::error!("{problem}");
             if !tracing::enabled!(tracing::Level::ERROR) {
-                complain(&problem);
+                print_error(&problem);
             }
             ExitCode::FAILURE
         }

@@ -10,7 +10,7 @@ use crate::domain::text::is_hidden;
 use crate::domain::{printable, printable_json, printable_lines};
 
 /// Writes an error to standard error.
-pub fn complain(problem: &str) {
+pub fn print_error(problem: &str) {
     eprintln!("error: {}", printable_lines(problem));
 }
 
@@ -37,7 +37,7 @@ impl<W: Write> Write for Terminal<W> {
         };
         let rest = self.pending.split_off(whole);
         let text = std::mem::replace(&mut self.pending, rest);
-        self.inner.write_all(tame(&String::from_utf8_lossy(&text)).as_bytes())?;
+        self.inner.write_all(sanitize(&String::from_utf8_lossy(&text)).as_bytes())?;
         Ok(bytes.len())
     }
 
@@ -47,7 +47,7 @@ impl<W: Write> Write for Terminal<W> {
 }
 
 /// Escapes hidden characters except line breaks, tabs and colours.
-fn tame(text: &str) -> String {
+fn sanitize(text: &str) -> String {
     let mut tamed = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find(|c: char| is_hidden(c)) {

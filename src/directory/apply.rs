@@ -117,13 +117,13 @@ pub fn apply(
             record.login = record.login.disabled();
             record.deactivated_at = record.deactivated_at.or(Some(context.at));
         }
-        GuestChange::RemoveAdopted => {
+        GuestChange::Release => {
             if record.mark.as_ref().is_none_or(|mark| mark.origin == Origin::Created) {
                 return Err(PreconditionFailed::Created);
             }
             return Ok(unmark(record));
         }
-        GuestChange::Unmanage => {
+        GuestChange::Detach => {
             live(record)?;
             return Ok(unmark(record));
         }
@@ -139,7 +139,7 @@ pub fn apply(
                 ..record.clone()
             };
             if described != *record {
-                ours(context.owner, mark)?;
+                check_owner(context.owner, mark)?;
                 // An update never changes the origin (created or adopted).
                 let same = record.mark.as_ref().is_some_and(|held| held.origin == mark.origin);
                 if !context.partner_is_live || !same {
@@ -178,7 +178,7 @@ pub fn purge(record: &GuestRecord, since: Timestamp) -> Result<(), PreconditionF
 }
 
 /// Checks that the ownership mark names the directory's owner. Without an owner, every mark passes.
-pub fn ours(owner: Option<&Owner>, mark: &super::OwnershipMark) -> Result<(), PreconditionFailed> {
+pub fn check_owner(owner: Option<&Owner>, mark: &super::OwnershipMark) -> Result<(), PreconditionFailed> {
     match owner {
         Some(owner) if owner.installation != mark.installation || owner.cluster != mark.cluster => {
             Err(PreconditionFailed::Foreign(owner.clone()))

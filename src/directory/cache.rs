@@ -36,7 +36,7 @@ pub struct DirectoryCache {
     sent: BTreeMap<String, BTreeSet<(Timestamp, Email)>>,
     /// Share UID → the share as it was at its first grant.
     shares: BTreeMap<String, ShareRecord>,
-    destroyed: Purged,
+    purged: Purged,
     /// UIDs of memberships with an admission in their status, but without a record.
     missing: BTreeSet<String>,
 }
@@ -76,8 +76,8 @@ impl DirectoryCache {
         if let Some(uid) = &effect.share_gone {
             self.shares.remove(uid);
         }
-        if let Some(destroyed) = &effect.destroyed {
-            self.set_purged(destroyed);
+        if let Some(purged) = &effect.purged {
+            self.set_purged(purged);
         }
     }
 
@@ -301,25 +301,25 @@ impl DirectoryCache {
     }
 
     /// Records the purges by minute. The count of a minute never decreases.
-    pub fn set_purged(&mut self, destroyed: &Purged) {
-        for (minute, count) in destroyed {
-            let known = self.destroyed.entry(*minute).or_default();
+    pub fn set_purged(&mut self, purged: &Purged) {
+        for (minute, count) in purged {
+            let known = self.purged.entry(*minute).or_default();
             *known = (*known).max(*count);
         }
     }
 
     /// The number of records purged, by minute.
     pub fn purged(&self) -> &Purged {
-        &self.destroyed
+        &self.purged
     }
 
     /// Removes mails and purge counts that are too old to have an effect.
-    pub fn forget_before(&mut self, mails: Timestamp, destroyed: Timestamp) {
+    pub fn forget_before(&mut self, mails: Timestamp, purged: Timestamp) {
         self.mails.retain(|_, at| *at >= mails);
         // Recent mails and purges both count for one hour.
-        self.sent.values_mut().for_each(|mails| mails.retain(|(at, _)| *at > destroyed));
+        self.sent.values_mut().for_each(|mails| mails.retain(|(at, _)| *at > purged));
         self.sent.retain(|_, mails| !mails.is_empty());
-        self.destroyed.retain(|minute, _| *minute > destroyed);
+        self.purged.retain(|minute, _| *minute > purged);
     }
 
     /// Since when the directory cannot read this guest's MFA; `None`: it can.

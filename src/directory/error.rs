@@ -15,7 +15,7 @@ pub enum Error {
     },
     /// The guest's record is written, but the mail server refused the mail. Retry with back-off.
     #[error("{context}")]
-    Unsent {
+    MailNotSent {
         /// The recipient, and the settings to check.
         context: String,
     },
@@ -83,7 +83,7 @@ impl Error {
     /// The reaction that the error needs.
     pub fn retry(&self) -> Retry {
         match self {
-            Self::Unavailable { .. } | Self::Unsent { .. } => Retry::BackOff,
+            Self::Unavailable { .. } | Self::MailNotSent { .. } => Retry::BackOff,
             Self::Busy { after, .. } => Retry::After(*after),
             Self::Changed { .. } => Retry::Reread,
             Self::Exists { .. } | Self::Refused { .. } => Retry::Wait,

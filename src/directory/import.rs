@@ -91,13 +91,13 @@ pub struct ExistingRecords {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryOutcome {
     /// It is added.
-    Made,
+    Created,
     /// It is changed.
-    Changed,
+    Configured,
     /// It exists with the file's values.
     Unchanged,
     /// It exists, differs from the file, and stays as it is.
-    LeftAlone,
+    Skipped,
     /// The directory refused it.
     Failed,
 }
@@ -105,16 +105,16 @@ pub enum EntryOutcome {
 impl EntryOutcome {
     /// Whether an import writes the entry.
     pub fn is_written(self) -> bool {
-        matches!(self, Self::Made | Self::Changed)
+        matches!(self, Self::Created | Self::Configured)
     }
 
     /// The first word of the entry's line.
     pub fn as_str(self) -> &'static str {
         match self {
-            Self::Made => "made",
-            Self::Changed => "changed",
+            Self::Created => "created",
+            Self::Configured => "configured",
             Self::Unchanged => "unchanged",
-            Self::LeftAlone => "left alone",
+            Self::Skipped => "skipped",
             Self::Failed => "failed",
         }
     }
@@ -180,19 +180,13 @@ fn user_line(user: &UserRecord, people: UserChanges, old: Option<&KnownUser>) ->
             let name = &user.name;
             let enabled = if user.enabled { "enabled" } else { "disabled" };
             let verified = if user.verified { "address verified" } else { "address not verified" };
-            return (EntryOutcome::Made, format!("user {email}: name {name:?}, {enabled}, {verified}"));
+            return (EntryOutcome::Created, format!("user {email}: name {name:?}, {enabled}, {verified}"));
         }
         Some(KnownUser::FormerGuest) => {
-            return (
-                EntryOutcome::LeftAlone,
-                format!("user {email}: was a guest, and existing users are never changed"),
-            );
+            return (EntryOutcome::Skipped, format!("user {email}: was a guest, and existing users are never changed"));
         }
         Some(KnownUser::Username) => {
-            return (
-                EntryOutcome::LeftAlone,
-                format!("user {email}: it is the username of a user with another address"),
-            );
+            return (EntryOutcome::Skipped, format!("user {email}: it is the username of a user with another address"));
         }
         Some(KnownUser::Workspace(old)) => old,
     };
@@ -208,9 +202,9 @@ fn user_line(user: &UserRecord, people: UserChanges, old: Option<&KnownUser>) ->
     let changes = changes.join(", ");
     match (changes.is_empty(), people) {
         (true, _) => (EntryOutcome::Unchanged, format!("user {email}")),
-        (false, UserChanges::AddAndChange) => (EntryOutcome::Changed, format!("user {email}: {changes}")),
+        (false, UserChanges::AddAndChange) => (EntryOutcome::Configured, format!("user {email}: {changes}")),
         (false, UserChanges::Add | UserChanges::LeaveOut) => {
-            (EntryOutcome::LeftAlone, format!("user {email}: existing users are never changed ({changes})"))
+            (EntryOutcome::Skipped, format!("user {email}: existing users are never changed ({changes})"))
         }
     }
 }
@@ -218,10 +212,10 @@ fn user_line(user: &UserRecord, people: UserChanges, old: Option<&KnownUser>) ->
 fn account_line(new: &AccountRecord, old: Option<&AccountRecord>) -> (EntryOutcome, String) {
     let name = &new.name;
     match old {
-        None => (EntryOutcome::Made, format!("account {name:?}: owners {}", owners(new))),
+        None => (EntryOutcome::Created, format!("account {name:?}: owners {}", owners(new))),
         Some(old) if old == new => (EntryOutcome::Unchanged, format!("account {name:?}")),
         Some(old) => {
-            (EntryOutcome::Changed, format!("account {name:?}: owners from {} to {}", owners(old), owners(new)))
+            (EntryOutcome::Configured, format!("account {name:?}: owners from {} to {}", owners(old), owners(new)))
         }
     }
 }

@@ -116,7 +116,7 @@ pub struct Applied {
     /// The UID of the share whose record was deleted.
     pub share_gone: Option<String>,
     /// How many records were purged in the last hour. Set after an operation that purges one.
-    pub destroyed: Option<Purged>,
+    pub purged: Option<Purged>,
 }
 
 /// Reads the directory. `Ok(None)` means that the record does not exist. A failed read is an [`Error`], never `None`.
@@ -201,7 +201,7 @@ pub trait DirectoryWriter: DirectoryReader {
     fn fences(&self) -> bool;
     /// Fails if the directory accepts no writes at all. It rewrites one of guestlist's own values unchanged. The
     /// result tells an unwritable record from an unwritable directory.
-    fn takes_writes(&self) -> BoxFuture<'_, Result<(), Error>>;
+    fn check_writable(&self) -> BoxFuture<'_, Result<(), Error>>;
     /// Executes one operation. `basis` is the revision of the guest that the operation was planned on. If the record
     /// has another revision, nothing changes and the result is [`Error::Changed`].
     fn execute<'a>(

@@ -58,9 +58,9 @@ pub enum GuestChange {
     /// for users that guestlist created.
     Deactivate,
     /// Removes grants, invitation, membership and ownership mark; the user stays. Only for adopted users.
-    RemoveAdopted,
+    Release,
     /// Removes grants, invitation and ownership mark of an orphan; the user stays.
-    Unmanage,
+    Detach,
     /// Deletes the deactivated record of a user that guestlist created. It applies only to the deactivation at
     /// `since`, and at most `at_most` times an hour.
     Purge {
@@ -244,7 +244,7 @@ impl GuestChange {
             | Self::EnableLogin
             | Self::Promote
             | Self::Grant { .. } => AccessChange::Grant,
-            Self::Deactivate | Self::RemoveAdopted | Self::Unmanage | Self::Purge { .. } => AccessChange::Remove,
+            Self::Deactivate | Self::Release | Self::Detach | Self::Purge { .. } => AccessChange::Remove,
         }
     }
 
@@ -262,7 +262,8 @@ impl GuestChange {
             Self::DisableLogin => "disable_login",
             Self::ResetMfa { .. } => "reset_mfa",
             Self::Deactivate => "deactivate",
-            Self::RemoveAdopted | Self::Unmanage => "unmanage",
+            Self::Release => "release",
+            Self::Detach => "detach",
             Self::Purge { .. } => "purge",
             Self::Update { .. } => "update_guest",
             Self::Invite(_) => "invite_guest",
@@ -286,16 +287,16 @@ impl GuestChange {
             Self::Reduce { grants } => format!("reduce to {}", accounts(grants)),
             Self::Demote => "record the role GuestUser".to_owned(),
             Self::RevokeInvitation => "revoke the invitation".to_owned(),
-            Self::DisableLogin => "turn the login off and end sessions".to_owned(),
+            Self::DisableLogin => "disable the login and end sessions".to_owned(),
             Self::ResetMfa { enrolled_before } => {
                 format!("remove MFA enrolled before {} and end sessions", seconds(*enrolled_before))
             }
-            Self::Deactivate => "deactivate the guest: login off, record kept until it is purged".to_owned(),
-            Self::RemoveAdopted => {
-                "unmanage: revoke all grants, end the membership and remove the ownership mark; the user stays"
+            Self::Deactivate => "deactivate the guest: disable the login, keep the record until the purge".to_owned(),
+            Self::Release => {
+                "release: revoke all grants, end the membership and remove the ownership mark; the user stays"
                     .to_owned()
             }
-            Self::Unmanage => "unmanage: revoke all grants and remove the ownership mark; the user stays".to_owned(),
+            Self::Detach => "detach: revoke all grants and remove the ownership mark; the user stays".to_owned(),
             Self::Purge { since, .. } => format!("purge the record, deactivated since {}", seconds(*since)),
             Self::Update { display_name, .. } => {
                 format!("update the guest: name {display_name:?}, ownership mark, MFA methods")
@@ -306,7 +307,7 @@ impl GuestChange {
             Self::ResendInvitation { expires_at } => {
                 format!("resend the invitation; it ends {}", seconds(*expires_at))
             }
-            Self::EnableLogin => "turn the login on".to_owned(),
+            Self::EnableLogin => "enable the login".to_owned(),
             Self::Promote => "record the role GuestAdmin".to_owned(),
             Self::Grant { grants } => format!("grant {}", accounts(grants)),
         }

@@ -125,7 +125,7 @@ pub fn check(text: &str, what: &str) -> Result<(), String> {
 
 /// A text as one line for a terminal, a log or a status. Hidden characters are escaped, as `\u{202e}`.
 pub fn printable(text: &str) -> Cow<'_, str> {
-    if text.chars().any(is_hidden) { Cow::Owned(text.chars().map(Shown).collect()) } else { Cow::Borrowed(text) }
+    if text.chars().any(is_hidden) { Cow::Owned(text.chars().map(EscapedChar).collect()) } else { Cow::Borrowed(text) }
 }
 
 /// Like [`printable`], for a text of several lines. Its line breaks stay.
@@ -151,12 +151,12 @@ pub fn printable_json(json: &str) -> String {
 }
 
 /// A character, escaped if it is hidden.
-struct Shown(char);
+struct EscapedChar(char);
 
-impl FromIterator<Shown> for String {
-    fn from_iter<T: IntoIterator<Item = Shown>>(characters: T) -> Self {
+impl FromIterator<EscapedChar> for String {
+    fn from_iter<T: IntoIterator<Item = EscapedChar>>(characters: T) -> Self {
         let mut text = Self::new();
-        for Shown(c) in characters {
+        for EscapedChar(c) in characters {
             if is_hidden(c) { text.extend(c.escape_unicode()) } else { text.push(c) }
         }
         text

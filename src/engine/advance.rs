@@ -44,7 +44,7 @@ impl Engine {
         }
         // While the outcome of its operation is unknown, the membership keeps its turn.
         if !matches!(waits, Some((_, Retained::Everything | Retained::Object | Retained::Refused))) {
-            self.take_turn(key, &plan, now);
+            self.record_invitation(key, &plan, now);
         }
         let meta = self.objects.metadata(key)?;
         let version = meta.resource_version.clone().unwrap_or_default();
@@ -65,7 +65,7 @@ impl Engine {
             events.extend(drifted.then_some(Event::CORRECTED));
             return Some(Task::Execute { checks, steps, basis, events });
         }
-        if let Some(address) = plan.closer.take().filter(|address| self.rechecked.insert(address.clone())) {
+        if let Some(address) = plan.recheck.take().filter(|address| self.rechecked.insert(address.clone())) {
             return Some(Task::Read(address));
         }
         if !plan.deletions.is_empty() {
@@ -85,10 +85,10 @@ impl Engine {
         match waits {
             Some((again, _)) => self.queue.at(key, again),
             None => {
-                self.queue.rest(key);
+                self.queue.reset_backoff(key);
                 let key = QueueKey::from(key);
                 self.health.panicking.remove(&key);
-                self.taken(&key, now);
+                self.clear_failure(&key, now);
             }
         }
         None

@@ -49,50 +49,50 @@ pub(super) struct FailedOperation {
     /// The cause for the status, if only a person can remove it. `None`: the failure may be temporary.
     cause: Option<String>,
     /// The scope that waits until the next try.
-    kept: Retained,
+    scope: Retained,
     /// The number of consecutive failures.
     times: u32,
     /// The time of the next try.
-    again: Timestamp,
+    retry_at: Timestamp,
 }
 
 impl FailedOperation {
-    /// Whether the status shows the failure. If so, the object waits for `again` while its next operation is the same.
+    /// Whether the status shows the failure. If so, the object waits for `retry_at` while its next operation is the same.
     fn is_reported(&self) -> bool {
-        matches!(self.kept, Retained::Mail | Retained::Refused) || self.times >= REPORTED_AFTER
+        matches!(self.scope, Retained::Mail | Retained::Refused) || self.times >= REPORTED_AFTER
     }
 
     /// Whether the failure concerns other objects too: it is the directory's, and the status shows it.
     fn concerns_others(&self) -> bool {
-        self.kept == Retained::Everything && self.is_reported()
+        self.scope == Retained::Everything && self.is_reported()
     }
 }
 
 impl Engine {
     /// Records that an operation failed.
-    pub(super) fn not_taken(
+    pub(super) fn operation_failed(
         &mut self,
         key: &QueueKey,
         operation: &Operation,
-        kept: Retained,
+        scope: Retained,
         problem: String,
         now: Timestamp,
     ) {
-        let [shortest, longest] = match kept {
+        let [shortest, longest] = match scope {
             Retained::Mail | Retained::Refused => SLOW_DELAY,
             Retained::Nothing | Retained::Object | Retained::Everything => [SignedDuration::ZERO, LONGEST_DELAY],
         };
         let delay = self.queue.back_off_within(longest, key, now).max(shortest);
-        let before = self.not_taken.remove(key);
-        let times = before.as_ref().filter(|before| before.kept == kept).map_or(0, |before| before.times) + 1;
-        let cause = (kept == Retained::Refused).then(|| problem.clone());
-        let waiting = FailedOperation { operation: operation.timeless(), cause, kept, times, again: now + delay };
+        let before = self.failures.remove(key);
+        let times = before.as_ref().filter(|before| before.scope == scope).map_or(0, |before| before.times) + 1;
+        let cause = (scope == Retained::Refused).then(|| problem.clone());
+        let waiting = FailedOperation { operation: operation.timeless(), cause, scope, times, retry_at: now + delay };
         let concerned = [before.is_some_and(|before| before.concerns_others()), waiting.concerns_others()];
         let reported = waiting.is_reported();
-        self.not_taken.insert(key.clone(), waiting);
-        let news = match kept {
+        self.failures.insert(key.clone(), waiting);
+        let news = match scope {
             Retained::Mail | Retained::Object | Retained::Refused => times == 1,
-            Retained::Nothing | Retained::Everything => self.health.not_taken.is_none(),
+            Retained::Nothing | Retained::Everything => self.health.write_problem.is_none(),
         };
         if news {
             tracing::warn!(%key, delay_ms = delay.as_millis(), "{problem}; tried again later");
@@ -103,12 +103,12 @@ impl Engine {
             [false, true] => {
                 // Not before the status shows it. If other operations succeed meanwhile, the failure concerns only this
                 // object, and not the directory.
-                self.health.not_taken = Some(problem);
+                self.health.write_problem = Some(problem);
                 self.queue_affected(key, now);
             }
             [true, false] => {
                 self.queue_affected(key, now);
-                self.takes_again_if_nothing_waits();
+                self.writes_accepted_if_none_failed();
             }
             [false, false] | [true, true] => {}
         }
@@ -119,33 +119,33 @@ impl Engine {
 
     /// The cause for which the directory refuses the operation of an object.
     pub(super) fn cause(&self, key: &ObjectRef) -> Option<&str> {
-        self.not_taken.get(&key.into())?.cause.as_deref()
+        self.failures.get(&key.into())?.cause.as_deref()
     }
 
     /// Records that the directory accepted an operation.
-    pub(super) fn takes_again(&mut self) {
-        if self.health.not_taken.take().is_some() {
+    pub(super) fn writes_accepted(&mut self) {
+        if self.health.write_problem.take().is_some() {
             tracing::info!("the directory accepts writes again");
         }
     }
 
     /// Records that an object has converged: its failed operation succeeded, or is no longer planned.
-    pub(super) fn taken(&mut self, key: &QueueKey, now: Timestamp) {
-        if self.not_taken.remove(key).is_some_and(|waiting| waiting.concerns_others()) {
+    pub(super) fn clear_failure(&mut self, key: &QueueKey, now: Timestamp) {
+        if self.failures.remove(key).is_some_and(|waiting| waiting.concerns_others()) {
             self.queue_affected(key, now);
         }
-        self.takes_again_if_nothing_waits();
+        self.writes_accepted_if_none_failed();
     }
 
     /// When an object whose last operations failed is tried again.
-    pub(super) fn held_back(&self, key: &ObjectRef, now: Timestamp) -> Option<Timestamp> {
-        let waiting = self.not_taken.get(&key.into()).filter(|waiting| waiting.kept != Retained::Mail)?;
-        (waiting.again > now).then_some(waiting.again)
+    pub(super) fn backoff_end(&self, key: &ObjectRef, now: Timestamp) -> Option<Timestamp> {
+        let waiting = self.failures.get(&key.into()).filter(|waiting| waiting.scope != Retained::Mail)?;
+        (waiting.retry_at > now).then_some(waiting.retry_at)
     }
 
-    fn takes_again_if_nothing_waits(&mut self) {
-        if self.not_taken.values().all(|waiting| waiting.kept != Retained::Everything) {
-            self.takes_again();
+    fn writes_accepted_if_none_failed(&mut self) {
+        if self.failures.values().all(|waiting| waiting.scope != Retained::Everything) {
+            self.writes_accepted();
         }
     }
 
@@ -157,22 +157,23 @@ impl Engine {
         plan: &Plan,
         now: Timestamp,
     ) -> Option<(Timestamp, Retained)> {
-        let waiting = self.not_taken.get(&key.into()).filter(|waiting| waiting.is_reported() && waiting.again > now)?;
+        let waiting =
+            self.failures.get(&key.into()).filter(|waiting| waiting.is_reported() && waiting.retry_at > now)?;
         let next = plan.steps.first().map(|step| step.operation.timeless());
         // For a guest who was admitted without a mail, the mail is the only missing operation.
-        let mail = waiting.kept == Retained::Mail
+        let mail = waiting.scope == Retained::Mail
             && matches!(next, Some(Operation::Guest { change: GuestChange::ResendInvitation { .. }, .. }));
-        (mail || next.as_ref() == Some(&waiting.operation)).then_some((waiting.again, waiting.kept))
+        (mail || next.as_ref() == Some(&waiting.operation)).then_some((waiting.retry_at, waiting.scope))
     }
 
     /// Whether the directory does not reflect a partner or a share because a guest's operation failed. For a partner,
     /// all its guests count. For a share, those who have or may get the account through it count.
     pub(super) fn is_behind(&self, key: &ObjectRef) -> bool {
-        if key.kind == Kind::Membership || self.not_taken.is_empty() {
+        if key.kind == Kind::Membership || self.failures.is_empty() {
             return false;
         }
         let partner = self.objects.partner_of(key);
-        let waiting = self.not_taken.iter().filter(|(_, waiting)| waiting.concerns_others());
+        let waiting = self.failures.iter().filter(|(_, waiting)| waiting.concerns_others());
         let mut guests = (waiting.filter_map(|(other, _)| other.object()))
             .filter(|other| other.kind == Kind::Membership && self.objects.partner_of(other) == partner);
         match key.kind {
@@ -200,7 +201,8 @@ impl Engine {
         let Some(key) = key.object() else { return };
         let slot = self.objects.membership(&key.namespace, &key.name).filter(|_| key.kind == Kind::Membership);
         let address = slot.and_then(CacheEntry::read).and_then(|entry| entry.reading.terms.email.clone());
-        for concerned in address.map(|address| self.objects.touched_by_guest(&address).counts).into_iter().flatten() {
+        for concerned in address.map(|address| self.objects.dependents_of_guest(&address).counts).into_iter().flatten()
+        {
             self.count_later(concerned, now);
         }
     }

@@ -21,13 +21,13 @@ impl Engine {
             }
             Some(AccessChange::Remove | AccessChange::None | AccessChange::Revoke) | None => Vec::new(),
         };
-        checks.extend(self.heir(key, &plan.steps));
+        checks.extend(self.successor_check(key, &plan.steps));
         checks
     }
 
     /// Checks that the object exists before it inherits or removes a record with another object's UID. In an outdated
     /// view, the other object may have replaced this one.
-    fn heir(&self, key: &ObjectRef, steps: &[Step]) -> Option<Check> {
+    fn successor_check(&self, key: &ObjectRef, steps: &[Step]) -> Option<Check> {
         let uid = self.objects.metadata(key)?.uid.clone()?;
         let marked = |step: &Step| -> Option<&OwnershipMark> {
             if let Operation::Partner { id: partner, change: PartnerChange::Deactivate | PartnerChange::Apply { .. } } =
@@ -61,7 +61,7 @@ impl Engine {
             |key: &ObjectRef| resource_version::number(self.objects.metadata(key)?.resource_version.as_deref());
         let newest = keys.iter().filter_map(version).max().unwrap_or(0);
         let reached = |kind: Kind| {
-            self.bookmarked.contains(&kind) && self.seen_versions.get(&kind).is_some_and(|frontier| *frontier >= newest)
+            self.bookmarked.contains(&kind) && self.seen_versions.get(&kind).is_some_and(|version| *version >= newest)
         };
         let answered = |key: &ObjectRef| {
             let answer = self.rounds.get(key).and_then(|round| round.answered);

@@ -38,7 +38,7 @@ impl Engine {
         if !self.health.directory {
             return None;
         }
-        let collection = match panics::caught(|| (self.garbage_collector)(self.inputs(now))) {
+        let collection = match panics::catch_panic(|| (self.garbage_collector)(self.inputs(now))) {
             Ok(collection) => collection,
             Err(message) => {
                 self.planner_panicked(&QueueKey::GarbageCollection, &message, now);
@@ -61,9 +61,9 @@ impl Engine {
         if !steps.is_empty() {
             return Some(Task::Execute { checks: Vec::new(), steps, basis: None, events: Vec::new() });
         }
-        self.queue.rest(QueueKey::GarbageCollection);
+        self.queue.reset_backoff(QueueKey::GarbageCollection);
         self.health.panicking.remove(&QueueKey::GarbageCollection);
-        self.taken(&QueueKey::GarbageCollection, now);
+        self.clear_failure(&QueueKey::GarbageCollection, now);
         None
     }
 
@@ -80,7 +80,7 @@ impl Engine {
         let orphans: BTreeSet<Orphan> = collection.orphans.iter().cloned().collect();
         self.health.orphans = orphans.len();
         if collection.too_many_orphans {
-            self.health.problems.insert("TooManyOrphans", self.too_many(collection));
+            self.health.problems.insert("TooManyOrphans", self.too_many_orphans(collection));
         } else {
             self.health.problems.remove("TooManyOrphans");
         }
@@ -106,7 +106,7 @@ impl Engine {
     }
 
     /// The message for too many orphans, with the fix.
-    fn too_many(&self, collection: &GarbageCollection) -> String {
+    fn too_many_orphans(&self, collection: &GarbageCollection) -> String {
         let (gone, guests) = (collection.orphans.len(), collection.guests);
         if self.prune_scope == PruneScope::Everything {
             return format!(

@@ -10,7 +10,7 @@ use crate::plan::{Plan, invitations};
 
 impl Engine {
     /// Records the effect of a plan on invitations: it sends one, waits for its turn, or neither.
-    pub(super) fn take_turn(&mut self, key: &ObjectRef, plan: &Plan, now: Timestamp) {
+    pub(super) fn record_invitation(&mut self, key: &ObjectRef, plan: &Plan, now: Timestamp) {
         let is_mail = |operation: &Operation| {
             matches!(
                 operation,

@@ -6,10 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::SignedDuration;
 
 use crate::cache::{AnyCachedObject, CachedMetadata, Kind, Object, ObjectCache, ObjectRef};
-pub use crate::directory::Snapshot as Load;
 use crate::directory::{
     AccountRecord, Applied, Error, GuestRecord, Operation, PartnerId, PartnerRecord, Purged, Revision, SignInGate,
-    UserRecord,
+    Snapshot, UserRecord,
 };
 use crate::domain::{Email, printable};
 use crate::engine::queue::QueueKey;
@@ -19,7 +18,7 @@ use crate::workspace_policy::WorkspacePolicy;
 
 /// The present record of a changed entity; `None`: it does not exist.
 #[derive(Debug)]
-pub enum Now {
+pub enum Observed {
     /// A guest.
     Guest(Email, Option<Box<GuestRecord>>),
     /// A partner.
@@ -32,7 +31,7 @@ pub enum Now {
     Purged(Purged),
 }
 
-impl Now {
+impl Observed {
     /// The revision of a guest's record. `None`: it does not exist, or is not a guest.
     pub fn revision(&self) -> Option<Revision> {
         match self {
@@ -52,14 +51,14 @@ pub enum Input {
         /// All its objects.
         objects: Vec<AnyCachedObject>,
         /// The list's resourceVersion.
-        frontier: u64,
+        version: u64,
     },
     /// An object was added or changed.
     Applied {
         /// The object.
         object: Box<Object>,
         /// Its resourceVersion.
-        frontier: u64,
+        version: u64,
     },
     /// An object was deleted.
     Deleted {
@@ -68,14 +67,14 @@ pub enum Input {
         /// Its UID.
         uid: String,
         /// The event's resourceVersion.
-        frontier: u64,
+        version: u64,
     },
     /// The watch has no events up to a resourceVersion.
     Bookmark {
         /// The kind.
         kind: Kind,
         /// That resourceVersion.
-        frontier: u64,
+        version: u64,
     },
     /// A list or watch failed; it is retried.
     WatchFailed {
@@ -89,9 +88,9 @@ pub enum Input {
     /// The progress of a long full read.
     Reading(String),
     /// The directory was read in full.
-    Loaded(Box<Load>),
+    Loaded(Box<Snapshot>),
     /// Records of the directory changed.
-    Observed(Vec<Now>),
+    Observed(Vec<Observed>),
     /// The directory is unavailable.
     DirectoryDown(Error),
     /// The policy file changed, or is unreadable.
@@ -113,7 +112,7 @@ pub struct TaskOutcome {
     /// The results of operations.
     pub effects: Vec<Applied>,
     /// Guests that were read again.
-    pub reread: Vec<Now>,
+    pub reread: Vec<Observed>,
     /// The failure, if there is one.
     pub failure: Option<Failure>,
 }
@@ -169,9 +168,10 @@ impl Failure {
             | Self::RetryAfter(_, why)
             | Self::Stop(why) => why.clone(),
             Self::Panicked(message) => format!("internal error: {message}"),
-            Self::NotFound | Self::Conflict | Self::NotLeading | Self::Replan => {
-                "it changed in the meantime".to_owned()
-            }
+            Self::NotFound => "the object does not exist in the cluster".to_owned(),
+            Self::Conflict => "the object changed in the meantime".to_owned(),
+            Self::NotLeading => "this process is no longer the leader".to_owned(),
+            Self::Replan => "the record in the directory changed in the meantime".to_owned(),
         }
     }
 }
@@ -312,7 +312,7 @@ pub struct EngineHealth {
     /// The problems that make the operator unready, by subject.
     pub problems: BTreeMap<&'static str, String>,
     /// The last problem of a directory that is readable but accepts no operation.
-    pub not_taken: Option<String>,
+    pub write_problem: Option<String>,
     /// Problems of the directory that do not stop any operation.
     pub warnings: Vec<String>,
     /// Objects whose last reconciles panicked.
@@ -365,7 +365,7 @@ impl EngineHealth {
         // Problems come before steps that have not happened yet.
         let mut missing: Vec<String> =
             self.problems.iter().map(|(subject, problem)| format!("{subject}: {problem}")).collect();
-        missing.extend(self.not_taken.iter().map(|problem| format!("DirectoryUnavailable: {problem}")));
+        missing.extend(self.write_problem.iter().map(|problem| format!("DirectoryUnavailable: {problem}")));
         if !self.directory && !self.problems.contains_key("DirectoryUnavailable") {
             let progress = self.reading.as_ref().map(|progress| format!(": {progress}")).unwrap_or_default();
             missing.push(format!("the directory has not been read yet{progress}"));

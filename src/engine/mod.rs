@@ -3,14 +3,14 @@
 //! triggered it. The same inputs produce the same tasks.
 
 mod advance;
-mod behind;
-mod early;
+mod early_revocation;
 mod failures;
 mod freshness;
 mod gc;
 mod invitations;
 mod logged;
 pub mod message;
+mod missing_guests;
 mod observe;
 mod outcome;
 mod panics;
@@ -77,7 +77,7 @@ pub struct Engine {
     last_status_write: BTreeMap<ObjectRef, Timestamp>,
     rounds: BTreeMap<ObjectRef, Round>,
     unreadable_reported: BTreeMap<ObjectRef, status::UnreadableReport>,
-    not_taken: BTreeMap<QueueKey, failures::FailedOperation>,
+    failures: BTreeMap<QueueKey, failures::FailedOperation>,
     written_since_loading: (BTreeSet<Email>, BTreeSet<PartnerId>),
     /// The guests that were read individually since the directory was read in full.
     rechecked: BTreeSet<Email>,
@@ -92,7 +92,7 @@ pub struct Engine {
     /// Objects whose task panicked. The directory may have done a part of it, so their records are read again first.
     unsure: BTreeSet<ObjectRef>,
     /// The time since which a full read has been due.
-    unread: early::Unread,
+    early_revocation: early_revocation::EarlyRevocationState,
     /// The number of plans that panicked.
     planner_panics: u64,
 }
@@ -117,7 +117,7 @@ impl Engine {
             last_status_write: BTreeMap::new(),
             rounds: BTreeMap::new(),
             unreadable_reported: BTreeMap::new(),
-            not_taken: BTreeMap::new(),
+            failures: BTreeMap::new(),
             written_since_loading: Default::default(),
             rechecked: BTreeSet::new(),
             orphans: BTreeSet::new(),
@@ -127,7 +127,7 @@ impl Engine {
             fatal: None,
             compared: false,
             unsure: BTreeSet::new(),
-            unread: early::Unread::default(),
+            early_revocation: early_revocation::EarlyRevocationState::default(),
             planner_panics: 0,
         }
     }
@@ -204,12 +204,12 @@ impl Engine {
     }
 
     /// The cause, if the engine has stopped for good.
-    pub fn stopped(&self) -> Option<&str> {
+    pub fn fatal_error(&self) -> Option<&str> {
         self.fatal.as_deref()
     }
 
     /// The guests whose MFA was read individually, because a method is missing, since the directory was read in full.
-    pub fn closer(&self) -> &BTreeSet<Email> {
+    pub fn rechecked(&self) -> &BTreeSet<Email> {
         &self.rechecked
     }
 
@@ -230,8 +230,8 @@ impl Engine {
             | Input::Policy(_) => false,
         };
         match input {
-            Input::Listed { kind, objects, frontier } => {
-                self.seen_versions.insert(kind, frontier);
+            Input::Listed { kind, objects, version } => {
+                self.seen_versions.insert(kind, version);
                 self.bookmarked.remove(&kind);
                 let first = self.health.listed.insert(kind.as_str());
                 self.health.problems.remove(kind.as_str());
@@ -239,18 +239,18 @@ impl Engine {
                 self.touch(touched, if first { Priority::Resync } else { Priority::Live }, now);
                 self.compare_statuses();
                 self.compare_again(None);
-                self.begin();
+                self.queue_all_when_complete();
             }
-            Input::Applied { object, frontier } => {
-                self.advance(object.kind(), frontier);
+            Input::Applied { object, version } => {
+                self.advance(object.kind(), version);
                 let priority = urgency(&object);
                 let uid = object.metadata().uid.clone().unwrap_or_default();
                 let touched = self.objects.apply(*object);
                 self.touch(touched, priority, now);
                 self.compare_again(Some(&uid));
             }
-            Input::Deleted { key, uid, frontier } => {
-                self.advance(key.kind, frontier);
+            Input::Deleted { key, uid, version } => {
+                self.advance(key.kind, version);
                 let touched = self.objects.delete(&key, &uid);
                 self.queue.forget(&key);
                 self.logged.annotations.remove(&key);
@@ -258,9 +258,9 @@ impl Engine {
                 self.touch(touched, Priority::Withhold, now);
                 self.compare_again(Some(&uid));
             }
-            Input::Bookmark { kind, frontier } => {
+            Input::Bookmark { kind, version } => {
                 self.bookmarked.insert(kind);
-                self.advance(kind, frontier);
+                self.advance(kind, version);
             }
             Input::WatchFailed { kind, problem } => {
                 // A retry follows every few seconds, so the same problem is logged only once.
@@ -274,8 +274,8 @@ impl Engine {
                 self.not_read_yet(now);
             }
             Input::Reading(progress) => self.health.reading = Some(progress),
-            Input::Loaded(load) => {
-                self.load(*load, now);
+            Input::Loaded(snapshot) => {
+                self.load(*snapshot, now);
                 self.compare_statuses();
                 self.compare_again(None);
                 self.report_wide_patterns();
@@ -299,7 +299,7 @@ impl Engine {
     }
 
     /// Queues all objects once the last list has arrived.
-    fn begin(&mut self) {
+    fn queue_all_when_complete(&mut self) {
         if self.is_complete() {
             self.touch_all(Priority::Resync);
         }
@@ -314,9 +314,9 @@ impl Engine {
         }
     }
 
-    fn advance(&mut self, kind: Kind, frontier: u64) {
+    fn advance(&mut self, kind: Kind, version: u64) {
         let known = self.seen_versions.entry(kind).or_insert(0);
-        *known = frontier.max(*known);
+        *known = version.max(*known);
     }
 
     fn touch(&mut self, touched: Dependents, priority: Priority, now: Timestamp) {

@@ -8,11 +8,11 @@ use crate::cache::{Dependents, Kind, ObjectRef};
 use crate::directory::error::Retry;
 use crate::directory::{
     AccountRecord, Applied, Error, GuestRecord, Login, MAILS_KEPT, MfaRecord, Origin, PURGES_KEPT, PartnerRecord,
-    SignInGate,
+    SignInGate, Snapshot,
 };
 use crate::domain::Email;
 use crate::engine::queue::Priority;
-use crate::engine::{Engine, Load, Now};
+use crate::engine::{Engine, Observed};
 
 impl Engine {
     /// Records that the directory is unavailable.
@@ -27,48 +27,49 @@ impl Engine {
         self.health.problems.insert("DirectoryUnavailable", fault.to_string());
         if first {
             tracing::error!(%fault, "DirectoryUnavailable: what was true is kept until it answers");
-            self.begin();
+            self.queue_all_when_complete();
         }
     }
 
-    pub(super) fn load(&mut self, load: Load, now: Timestamp) {
+    pub(super) fn load(&mut self, snapshot: Snapshot, now: Timestamp) {
         self.stop_at_foreign_mark(
-            load.guests
+            snapshot
+                .guests
                 .iter()
                 .filter_map(|guest| guest.mark.as_ref())
-                .chain(load.partners.iter().filter(|partner| partner.is_readable()).map(|partner| &partner.mark)),
+                .chain(snapshot.partners.iter().filter(|partner| partner.is_readable()).map(|partner| &partner.mark)),
         );
         let first = !self.health.directory;
         let mut changes = Vec::new();
-        let listed: BTreeSet<Email> = load.guests.iter().map(|guest| guest.address.clone()).collect();
+        let listed: BTreeSet<Email> = snapshot.guests.iter().map(|guest| guest.address.clone()).collect();
         let gone: Vec<Email> = self
             .directory
             .guests()
             .map(|guest| guest.address.clone())
             .filter(|address| !listed.contains(address))
             .collect();
-        changes.extend(gone.into_iter().map(|address| Now::Guest(address, None)));
-        changes.extend(load.guests.into_iter().map(|guest| Now::Guest(guest.address.clone(), Some(Box::new(guest)))));
-        let partners: BTreeSet<_> = load.partners.iter().map(|partner| partner.id.clone()).collect();
+        changes.extend(gone.into_iter().map(|address| Observed::Guest(address, None)));
+        changes.extend(snapshot.guests.into_iter().map(|g| Observed::Guest(g.address.clone(), Some(Box::new(g)))));
+        let partners: BTreeSet<_> = snapshot.partners.iter().map(|partner| partner.id.clone()).collect();
         let gone = self.directory.partners().map(|partner| partner.id.clone()).filter(|id| !partners.contains(id));
-        changes.extend(gone.collect::<Vec<_>>().into_iter().map(|id| Now::Partner(id, None)));
-        changes.extend(load.partners.into_iter().map(|p| Now::Partner(p.id.clone(), Some(Box::new(p)))));
-        let accounts: BTreeSet<_> = load.accounts.iter().map(|account| account.name.clone()).collect();
+        changes.extend(gone.collect::<Vec<_>>().into_iter().map(|id| Observed::Partner(id, None)));
+        changes.extend(snapshot.partners.into_iter().map(|p| Observed::Partner(p.id.clone(), Some(Box::new(p)))));
+        let accounts: BTreeSet<_> = snapshot.accounts.iter().map(|account| account.name.clone()).collect();
         let gone =
             self.directory.accounts().map(|account| account.name.clone()).filter(|name| !accounts.contains(name));
-        changes.extend(gone.collect::<Vec<_>>().into_iter().map(|name| Now::Account(name, None)));
-        changes.extend(load.accounts.into_iter().map(|a| Now::Account(a.name.clone(), Some(a))));
-        let users: BTreeSet<Email> = load.users.iter().map(|user| user.email.clone()).collect();
+        changes.extend(gone.collect::<Vec<_>>().into_iter().map(|name| Observed::Account(name, None)));
+        changes.extend(snapshot.accounts.into_iter().map(|a| Observed::Account(a.name.clone(), Some(a))));
+        let users: BTreeSet<Email> = snapshot.users.iter().map(|user| user.email.clone()).collect();
         let left: Vec<Email> =
             self.directory.users().map(|user| user.email.clone()).filter(|email| !users.contains(email)).collect();
-        changes.extend(left.into_iter().map(|email| Now::User(email, None)));
-        changes.extend(load.users.into_iter().map(|user| Now::User(user.email.clone(), Some(user))));
+        changes.extend(left.into_iter().map(|email| Observed::User(email, None)));
+        changes.extend(snapshot.users.into_iter().map(|user| Observed::User(user.email.clone(), Some(user))));
         for change in changes {
             // Records that we wrote during the full read are newer than its result.
             let stale = match &change {
-                Now::Guest(address, _) => self.written_since_loading.0.contains(address),
-                Now::Partner(id, _) => self.written_since_loading.1.contains(id),
-                Now::Account(..) | Now::User(..) | Now::Purged(_) => false,
+                Observed::Guest(address, _) => self.written_since_loading.0.contains(address),
+                Observed::Partner(id, _) => self.written_since_loading.1.contains(id),
+                Observed::Account(..) | Observed::User(..) | Observed::Purged(_) => false,
             };
             if !stale {
                 // While a task runs, a difference may be its result, which has not arrived yet.
@@ -81,14 +82,14 @@ impl Engine {
                 }
             }
         }
-        for mail in load.mails {
+        for mail in snapshot.mails {
             self.directory.set_mail(&mail);
         }
-        self.directory.set_shares(load.shares);
-        self.directory.set_purged(&load.purged);
+        self.directory.set_shares(snapshot.shares);
+        self.directory.set_purged(&snapshot.purged);
         let ago = |age| now.checked_sub(age).unwrap_or(Timestamp::MIN);
         self.directory.forget_before(ago(MAILS_KEPT), ago(PURGES_KEPT));
-        self.note_sign_in(load.sign_in);
+        self.note_sign_in(snapshot.sign_in);
         self.health.directory = true;
         self.is_read();
         if self.health.problems.remove("DirectoryUnavailable").is_some() {
@@ -96,7 +97,7 @@ impl Engine {
         }
         for address in std::mem::take(&mut self.rechecked) {
             // The guest may have enrolled the missing method, which the listing does not show.
-            let touched = self.objects.touched_by_guest(&address);
+            let touched = self.objects.dependents_of_guest(&address);
             self.touch(touched, Priority::Resync, now);
         }
         if first && self.is_complete() {
@@ -120,26 +121,26 @@ impl Engine {
 
     /// Records memberships whose record another party changed in fields that only guestlist writes. An Event reports
     /// the correction.
-    pub(super) fn note_drift(&mut self, change: &Now) {
+    pub(super) fn note_drift(&mut self, change: &Observed) {
         let mark = match change {
-            Now::Guest(address, new) => {
+            Observed::Guest(address, new) => {
                 let old = self.directory.guest(address).filter(|old| drifted(old, new.as_deref()));
                 old.and_then(|old| old.mark.as_ref())
             }
-            Now::Partner(id, new) => {
+            Observed::Partner(id, new) => {
                 let old = self.directory.partner(id).filter(|old| old.is_live());
                 old.filter(|old| new.as_deref() != Some(*old)).map(|old| &old.mark)
             }
-            Now::Account(..) | Now::User(..) | Now::Purged(..) => None,
+            Observed::Account(..) | Observed::User(..) | Observed::Purged(..) => None,
         };
         let uid = mark.map(|mark| mark.uid.clone());
         self.drifted.extend(uid);
     }
 
     /// Stores a present record, and returns the affected objects. `outside`: another party changed it.
-    pub(super) fn observe(&mut self, change: Now, outside: bool, now: Timestamp) -> Dependents {
+    pub(super) fn observe(&mut self, change: Observed, outside: bool, now: Timestamp) -> Dependents {
         match change {
-            Now::Guest(address, record) => {
+            Observed::Guest(address, record) => {
                 let old = self.directory.guest(&address);
                 let newer = |old: &GuestRecord| {
                     record.as_ref().is_some_and(|new| new.id == old.id && new.revision < old.revision)
@@ -161,27 +162,27 @@ impl Engine {
                 let partner = record.as_deref().or(old.as_ref()).and_then(of);
                 self.directory.set_guest(&address, record.map(|record| *record));
                 self.directory.set_mfa_unknown_since(&address, unknown.then_some(now));
-                let mut touched = self.objects.touched_by_guest(&address);
+                let mut touched = self.objects.dependents_of_guest(&address);
                 // The guest's partner counts them, and a suspended partner waits for their grants, even without a
                 // membership.
                 touched.counts.extend(partner.filter(|partner| self.objects.metadata(partner).is_some()));
                 // The first full read queues all objects anyway.
                 let facts = self.directory.guest(&address).map(membership_facts);
                 if self.health.directory && old.as_ref().map(membership_facts) != facts {
-                    touched.merge(self.objects.touched_by_propagators_at(&address));
+                    touched.merge(self.objects.dependents_of_propagators_at(&address));
                 }
                 let departed = old.as_ref().filter(|old| !old.is_live());
                 if let Some(mark) = departed.and_then(|old| old.mark.as_ref()) {
-                    touched.merge(self.objects.touched_by_propagator(&mark.namespace, &mark.name));
+                    touched.merge(self.objects.dependents_of_propagator(&mark.namespace, &mark.name));
                 }
                 if let Some((mark, name)) =
                     old.filter(|_| freed).and_then(|old| old.mark.map(|mark| (mark, old.partner_name)))
                 {
-                    touched.merge(self.objects.touched_by_place(&mark.namespace, &name));
+                    touched.merge(self.objects.dependents_of_place(&mark.namespace, &name));
                 }
                 touched
             }
-            Now::Partner(id, record) => {
+            Observed::Partner(id, record) => {
                 let old = self.directory.partner(&id).cloned();
                 if old.as_ref() == record.as_deref() {
                     return Dependents::default();
@@ -192,9 +193,9 @@ impl Engine {
                 let matters = outside || old.as_ref().map(stands) != record.as_deref().map(stands);
                 self.directory.set_partner(&id, record.map(|record| *record));
                 let matters = mark.filter(|_| matters);
-                matters.map(|mark| self.objects.touched_by_partner(&mark.namespace, &mark.name)).unwrap_or_default()
+                matters.map(|mark| self.objects.dependents_of_partner(&mark.namespace, &mark.name)).unwrap_or_default()
             }
-            Now::Account(name, record) => {
+            Observed::Account(name, record) => {
                 if self.directory.account(&name) == record.as_ref() {
                     return Dependents::default();
                 }
@@ -203,46 +204,46 @@ impl Engine {
                 let mut concerned = owners(self.directory.account(&name));
                 concerned.extend(owners(record.as_ref()));
                 self.directory.set_account(&name, record);
-                let mut touched = self.objects.touched_by_account(&name);
+                let mut touched = self.objects.dependents_of_account(&name);
                 for owner in concerned {
-                    touched.merge(self.objects.touched_by_user(&owner));
+                    touched.merge(self.objects.dependents_of_user(&owner));
                 }
                 touched
             }
-            Now::User(email, record) => {
+            Observed::User(email, record) => {
                 if self.directory.user(&email) == record.as_ref() {
                     return Dependents::default();
                 }
                 self.directory.set_user(&email, record);
-                self.objects.touched_by_user(&email)
+                self.objects.dependents_of_user(&email)
             }
-            Now::Purged(purged) => {
+            Observed::Purged(purged) => {
                 self.directory.set_purged(&purged);
                 Dependents::default()
             }
         }
     }
 
-    pub(super) fn take_in(&mut self, effect: Applied, now: Timestamp) -> Dependents {
+    pub(super) fn apply_effect(&mut self, effect: Applied, now: Timestamp) -> Dependents {
         let mut touched = Dependents::default();
         self.directory.apply_memory(&effect);
         if let Some(gone) = effect.partner_gone {
             self.written_since_loading.1.insert(gone.clone());
-            touched.merge(self.observe(Now::Partner(gone, None), false, now));
+            touched.merge(self.observe(Observed::Partner(gone, None), false, now));
         }
         if let Some(gone) = &effect.gone
             && let Some(address) = self.directory.guest_by_id(gone).map(|guest| guest.address.clone())
         {
             self.written_since_loading.0.insert(address.clone());
-            touched.merge(self.observe(Now::Guest(address, None), false, now));
+            touched.merge(self.observe(Observed::Guest(address, None), false, now));
         }
         if let Some(guest) = effect.guest {
             self.written_since_loading.0.insert(guest.address.clone());
-            touched.merge(self.observe(Now::Guest(guest.address.clone(), Some(Box::new(guest))), false, now));
+            touched.merge(self.observe(Observed::Guest(guest.address.clone(), Some(Box::new(guest))), false, now));
         }
         if let Some(partner) = effect.partner {
             self.written_since_loading.1.insert(partner.id.clone());
-            touched.merge(self.observe(Now::Partner(partner.id.clone(), Some(Box::new(partner))), false, now));
+            touched.merge(self.observe(Observed::Partner(partner.id.clone(), Some(Box::new(partner))), false, now));
         }
         touched
     }

@@ -36,10 +36,10 @@ impl Engine {
             }
         }
         if !effects.is_empty() {
-            self.takes_again();
+            self.writes_accepted();
         }
         for effect in effects {
-            let touched = self.take_in(effect, now);
+            let touched = self.apply_effect(effect, now);
             self.touch(touched, Priority::Live, now);
         }
         for change in reread {
@@ -70,16 +70,16 @@ impl Engine {
                 tracing::warn!(%key, delay_ms = delay.as_millis(), "{problem}; tried again later");
             }
             Some(Failure::OperationFailed(operation, problem)) => {
-                self.not_taken(key, &operation, Retained::Everything, problem, now);
+                self.operation_failed(key, &operation, Retained::Everything, problem, now);
             }
             Some(Failure::Unwritable(operation, problem)) => {
-                self.not_taken(key, &operation, Retained::Object, problem, now);
+                self.operation_failed(key, &operation, Retained::Object, problem, now);
             }
             Some(Failure::Refused(operation, problem)) => {
-                self.not_taken(key, &operation, Retained::Refused, problem, now);
+                self.operation_failed(key, &operation, Retained::Refused, problem, now);
             }
             Some(Failure::MailNotSent(operation, problem)) => {
-                self.not_taken(key, &operation, Retained::Mail, problem, now);
+                self.operation_failed(key, &operation, Retained::Mail, problem, now);
             }
             Some(Failure::Panicked(message)) => {
                 self.unsure.extend(object_key.cloned());

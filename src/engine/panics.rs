@@ -13,7 +13,7 @@ use crate::plan::{self, Inputs, Plan};
 use crate::util::panic_report;
 
 /// Runs a planner. The error is the message of its panic. A planner only reads, so a panic leaves no partial change.
-pub(super) fn caught<T>(planner: impl FnOnce() -> T) -> Result<T, String> {
+pub(super) fn catch_panic<T>(planner: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(planner)).map_err(|payload| panic_report::message(payload.as_ref()))
 }
 
@@ -25,7 +25,7 @@ impl Engine {
         self.pending_status.remove(key);
         self.last_status_write.remove(key);
         self.unreadable_reported.remove(key);
-        self.not_taken.remove(&key.into());
+        self.failures.remove(&key.into());
         self.unsure.remove(key);
         self.health.panicking.remove(&key.into());
     }
@@ -39,7 +39,7 @@ impl Engine {
             Retained::Everything => Inputs { directory_available: false, ..inputs },
         };
         let planner = self.planner;
-        let mut plan = caught(|| planner(inputs, key));
+        let mut plan = catch_panic(|| planner(inputs, key));
         if matches!(kept, Retained::Object | Retained::Refused) {
             plan = plan.map(|plan| plan::refused(inputs, key, plan, self.cause(key)));
         }

@@ -131,7 +131,7 @@ impl Queue {
     }
 
     /// Resets the back-off of a key that has converged.
-    pub fn rest(&mut self, key: impl Into<QueueKey>) {
+    pub fn reset_backoff(&mut self, key: impl Into<QueueKey>) {
         self.failures.remove(&key.into());
     }
 
@@ -324,7 +324,7 @@ mod tests {
         let delays: Vec<_> = (0..12).map(|_| fail(&mut queue)).collect();
         assert!(delays.windows(2).take(7).all(|pair| pair[0] < pair[1]));
         assert!(delays.iter().all(|delay| *delay <= LONGEST_DELAY * 2));
-        queue.rest(key("a"));
+        queue.reset_backoff(key("a"));
         assert_eq!(fail(&mut queue), delays[0]);
     }
 }

@@ -43,7 +43,7 @@ impl Engine {
                 self.pending_status.remove(key);
                 None
             }
-            StatusChange::Counts(_) if !self.may_count(key, now) => {
+            StatusChange::Counts(_) if !self.may_write_counts(key, now) => {
                 self.count_later(key.clone(), now);
                 None
             }

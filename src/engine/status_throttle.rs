@@ -43,7 +43,7 @@ impl Engine {
     }
 
     /// Whether a change of counts alone may be written now: the guests have converged, or the interval has passed.
-    pub(super) fn may_count(&self, key: &ObjectRef, now: Timestamp) -> bool {
+    pub(super) fn may_write_counts(&self, key: &ObjectRef, now: Timestamp) -> bool {
         let alone = self.queue.depth() == 0 && self.queue.running() <= 1;
         alone || self.last_status_write.get(key).is_none_or(|written| *written + COUNT_INTERVAL <= now)
     }

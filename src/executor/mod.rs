@@ -16,7 +16,7 @@ use crate::cache::{Kind, ObjectRef};
 use crate::directory::error::Retry;
 use crate::directory::{AccessChange, DirectoryWriter, Epoch, Error, GuestChange, Operation, PartnerId, Revision};
 use crate::domain::Email;
-use crate::engine::{Check, Failure, Now, Task, TaskOutcome, TaskSubject};
+use crate::engine::{Check, Failure, Observed, Task, TaskOutcome, TaskSubject};
 use crate::executor::lease_term::LeaseTerm;
 use crate::executor::metrics::Metrics;
 use crate::executor::object_store::{EventContext, ObjectStore, PatchTarget};
@@ -107,7 +107,7 @@ impl Executor {
             let id = PartnerId::of(&subject.uid);
             return match self.directory.partner(&id).await {
                 Ok(Some(record)) if record.is_live() && record.mark.uid == subject.uid => {
-                    outcome.reread.push(Now::Partner(id, Some(Box::new(record))));
+                    outcome.reread.push(Observed::Partner(id, Some(Box::new(record))));
                     Err(Failure::Replan)
                 }
                 Ok(_) => Ok(()),
@@ -119,7 +119,7 @@ impl Executor {
             Ok(Some(record))
                 if record.is_live() && record.mark.as_ref().is_some_and(|mark| mark.uid == subject.uid) =>
             {
-                outcome.reread.push(Now::Guest(address.clone(), Some(Box::new(record))));
+                outcome.reread.push(Observed::Guest(address.clone(), Some(Box::new(record))));
                 Err(Failure::Replan)
             }
             Ok(_) => Ok(()),
@@ -151,7 +151,7 @@ impl Executor {
             self.metrics.operation(kind, done.is_ok());
             match done {
                 Ok(effect) => {
-                    tracing::info!(key = %subject.key, operation = kind, reason = %step.reason, because = %step.message, "done");
+                    tracing::info!(key = %subject.key, operation = kind, reason = %step.reason, "operation done: {}", step.message);
                     if let Some(guest) = effect.guest.as_ref().filter(|_| basis.is_some()) {
                         basis = Some(guest.revision);
                     }
@@ -159,14 +159,14 @@ impl Executor {
                 }
                 Err(fault) if fault.retry() == Retry::BackOff => {
                     let (operation, why) = (Box::new(step.operation.clone()), fault.to_string());
-                    if !matches!(fault, Error::Unsent { .. }) {
-                        return Err(self.not_taken(operation, why).await);
+                    if !matches!(fault, Error::MailNotSent { .. }) {
+                        return Err(self.diagnose_failed_write(operation, why).await);
                     }
                     // The record exists now: only the mail remains to be sent.
                     if let Some(address) = &subject.address
                         && let Ok(record) = self.directory.guest(address).await
                     {
-                        outcome.reread.push(Now::Guest(address.clone(), record.map(Box::new)));
+                        outcome.reread.push(Observed::Guest(address.clone(), record.map(Box::new)));
                     }
                     return Err(Failure::MailNotSent(operation, why));
                 }
@@ -179,7 +179,7 @@ impl Executor {
                     return Err(match self.after(subject, fault, outcome).await {
                         // The record is unchanged since the plan, so a new plan would be the same.
                         Failure::Replan if outcome.reread.last().is_some_and(|now| now.revision() == basis) => {
-                            self.not_taken(Box::new(step.operation.clone()), why).await
+                            self.diagnose_failed_write(Box::new(step.operation.clone()), why).await
                         }
                         failure => failure,
                     });
@@ -191,9 +191,9 @@ impl Executor {
     }
 
     /// Distinguishes a directory that accepts no writes from a single unwritable record, by another write.
-    async fn not_taken(&self, operation: Box<Operation>, why: String) -> Failure {
+    async fn diagnose_failed_write(&self, operation: Box<Operation>, why: String) -> Failure {
         let Some(deadline) = self.term.within(DEADLINE) else { return Failure::OperationFailed(operation, why) };
-        match tokio::time::timeout(deadline, self.directory.takes_writes()).await {
+        match tokio::time::timeout(deadline, self.directory.check_writable()).await {
             Ok(Ok(())) => Failure::Unwritable(operation, why),
             Ok(Err(_)) | Err(_) => Failure::OperationFailed(operation, why),
         }
@@ -203,17 +203,17 @@ impl Executor {
     async fn read_others(&self, subject: &TaskSubject, outcome: &mut TaskOutcome) {
         let Some(address) = &subject.address else { return };
         if let Ok(record) = self.directory.guest(address).await {
-            outcome.reread.push(Now::Guest(address.clone(), record.map(Box::new)));
+            outcome.reread.push(Observed::Guest(address.clone(), record.map(Box::new)));
         }
         if let Ok(record) = self.directory.user(address).await {
-            outcome.reread.push(Now::User(address.clone(), record));
+            outcome.reread.push(Observed::User(address.clone(), record));
         }
     }
 
     async fn read(&self, subject: &TaskSubject, address: Email, outcome: &mut TaskOutcome) -> Result<(), Failure> {
         match self.directory.guest(&address).await {
             Ok(record) => {
-                outcome.reread.push(Now::Guest(address, record.map(Box::new)));
+                outcome.reread.push(Observed::Guest(address, record.map(Box::new)));
                 Ok(())
             }
             Err(fault) => Err(self.after(subject, fault, outcome).await),
@@ -244,7 +244,7 @@ impl Executor {
             Retry::Reread => match &subject.address {
                 Some(address) => match self.directory.guest(address).await {
                     Ok(record) => {
-                        outcome.reread.push(Now::Guest(address.clone(), record.map(Box::new)));
+                        outcome.reread.push(Observed::Guest(address.clone(), record.map(Box::new)));
                         Failure::Replan
                     }
                     Err(fault) => Failure::Retry(fault.to_string()),

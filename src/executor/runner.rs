@@ -71,7 +71,7 @@ impl Runner {
             let started = self.tasks.spawn(async move { executor.run(subject, task).await });
             self.running.insert(started.id(), (key, steps));
         }
-        self.engine.stopped().map_or(Ok(()), |problem| Err(problem.to_owned()))
+        self.engine.fatal_error().map_or(Ok(()), |problem| Err(problem.to_owned()))
     }
 
     /// Waits until a task ends, and passes its outcome to the engine. `None`: no task runs. Cancel safe.

@@ -46,15 +46,15 @@ impl Cluster {
     }
 
     /// Removes guestlist's finalizer from an object. Returns whether the object had it.
-    pub async fn let_go(&self, object: &Object) -> Result<bool, String> {
+    pub async fn remove_finalizer(&self, object: &Object) -> Result<bool, String> {
         if !has_finalizer(object.metadata().finalizers.iter().flatten()) {
             return Ok(false);
         }
         let key = object.key();
         match key.kind {
-            Kind::Partner => self.let_go_of::<api::LocalPartner>(object, &key).await,
-            Kind::Membership => self.let_go_of::<api::GuestMembership>(object, &key).await,
-            Kind::Share => self.let_go_of::<api::AccountShare>(object, &key).await,
+            Kind::Partner => self.remove_finalizer_of::<api::LocalPartner>(object, &key).await,
+            Kind::Membership => self.remove_finalizer_of::<api::GuestMembership>(object, &key).await,
+            Kind::Share => self.remove_finalizer_of::<api::AccountShare>(object, &key).await,
         }
     }
 
@@ -76,7 +76,7 @@ impl Cluster {
         }
     }
 
-    async fn let_go_of<K: Watched + Resource<Scope = NamespaceResourceScope>>(
+    async fn remove_finalizer_of<K: Watched + Resource<Scope = NamespaceResourceScope>>(
         &self,
         object: &Object,
         key: &ObjectRef,

@@ -16,7 +16,7 @@ use crate::executor::lease_term::LeaseTerm;
 use crate::util::clock::Clock;
 
 /// Longest pause of a candidate between two checks.
-const LOOK: Duration = Duration::from_secs(2);
+const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The settings of a Lease.
 #[derive(Clone, Debug)]
@@ -70,7 +70,7 @@ fn lease_state(spec: &LeaseSpec, me: &str, unchanged: Duration, default: Duratio
 }
 
 /// Whether this process still holds the Lease, without another holder in between.
-fn is_still(now: &LeaseSpec, held: &LeaseSpec) -> bool {
+fn is_same_term(now: &LeaseSpec, held: &LeaseSpec) -> bool {
     let whose = |spec: &LeaseSpec| (spec.holder_identity.clone(), spec.lease_transitions, spec.acquire_time.clone());
     whose(now) == whose(held)
 }
@@ -98,7 +98,7 @@ impl Candidate {
                 tell(outcome.as_deref().map_err(String::as_str));
                 reported = Some(outcome);
             }
-            tokio::time::sleep(self.pace().min(LOOK)).await;
+            tokio::time::sleep(self.pace().min(CHECK_INTERVAL)).await;
         }
     }
 
@@ -232,7 +232,7 @@ impl HeldLease {
         let current = self.candidate.call("read", self.candidate.leases.get_opt(name)).await.ok()?;
         let Some(current) = current else { return Some("it was deleted".to_owned()) };
         let (now, held) = (current.spec.as_ref(), self.lease.spec.as_ref());
-        if !now.zip(held).is_some_and(|(now, held)| is_still(now, held)) {
+        if !now.zip(held).is_some_and(|(now, held)| is_same_term(now, held)) {
             let holder = current.spec.and_then(|spec| spec.holder_identity).unwrap_or_default();
             return Some(format!("held by {holder:?} now"));
         }
@@ -299,10 +299,10 @@ mod tests {
             ..held("a", Some(15))
         };
         let renewed = LeaseSpec { renew_time: Some(MicroTime(Timestamp::MAX)), ..ours.clone() };
-        assert!(is_still(&renewed, &ours));
-        assert!(!is_still(&LeaseSpec { holder_identity: Some("b".to_owned()), ..renewed.clone() }, &ours));
-        assert!(!is_still(&LeaseSpec { lease_transitions: Some(5), ..renewed.clone() }, &ours));
-        assert!(!is_still(&LeaseSpec { acquire_time: Some(MicroTime(Timestamp::MAX)), ..renewed }, &ours));
+        assert!(is_same_term(&renewed, &ours));
+        assert!(!is_same_term(&LeaseSpec { holder_identity: Some("b".to_owned()), ..renewed.clone() }, &ours));
+        assert!(!is_same_term(&LeaseSpec { lease_transitions: Some(5), ..renewed.clone() }, &ours));
+        assert!(!is_same_term(&LeaseSpec { acquire_time: Some(MicroTime(Timestamp::MAX)), ..renewed }, &ours));
     }
 
     #[test]

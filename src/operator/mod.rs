@@ -56,7 +56,7 @@ pub struct Options {
 }
 
 /// The reason for the end of a term.
-enum End {
+enum TermEnd {
     /// The process received a signal to stop.
     Stopped,
     /// This process lost the Lease.
@@ -73,28 +73,28 @@ pub async fn run(options: Options) -> Result<(), String> {
     let health = Health::default();
     serve(&health, &options).await?;
     let client = term::connect().await?;
-    let mut stop = std::pin::pin!(stopped());
+    let mut stop = std::pin::pin!(stop_signal());
     loop {
         let mut held = tokio::select! {
             biased;
             () = &mut stop => return Ok(()),
-            held = term::stand(&options, &client, &health) => held,
+            held = term::wait_for_lease(&options, &client, &health) => held,
         };
         let term = held.term.clone();
         let end = tokio::select! {
             biased;
             // The end of the term drops the running tasks.
-            why = held.hold() => End::Lost(why),
+            why = held.hold() => TermEnd::Lost(why),
             end = lead(&options, client.clone(), term.clone(), &health, stop.as_mut()) => end,
         };
         match end {
-            End::Failed(_) if term.left().is_zero() => tracing::warn!("the Lease expired; no longer the leader"),
-            End::Lost(why) => tracing::warn!("the Lease is lost: {why}; no longer the leader"),
-            End::Failed(problem) => {
+            TermEnd::Failed(_) if term.left().is_zero() => tracing::warn!("the Lease expired; no longer the leader"),
+            TermEnd::Lost(why) => tracing::warn!("the Lease is lost: {why}; no longer the leader"),
+            TermEnd::Failed(problem) => {
                 held.release().await;
                 return Err(problem);
             }
-            End::Stopped => {
+            TermEnd::Stopped => {
                 held.release().await;
                 return Ok(());
             }
@@ -109,15 +109,15 @@ async fn lead(
     term: LeaseTerm,
     health: &Health,
     mut stop: Pin<&mut impl Future<Output = ()>>,
-) -> End {
+) -> TermEnd {
     let begun = tokio::select! {
         biased;
-        () = &mut stop => return End::Stopped,
-        begun = term::begin(options, client.clone(), term, health) => begun,
+        () = &mut stop => return TermEnd::Stopped,
+        begun = term::start(options, client.clone(), term, health) => begun,
     };
-    let term::Begun { engine, executor, inbox, sender } = match begun {
+    let term::StartedTerm { engine, executor, inbox, sender } = match begun {
         Ok(begun) => begun,
-        Err(problem) => return End::Failed(problem),
+        Err(problem) => return TermEnd::Failed(problem),
     };
     // The sources end with this function.
     let mut sources = JoinSet::new();
@@ -130,8 +130,8 @@ async fn lead(
         sources.spawn(supervisor.policy(file));
     }
     match drive(engine, executor, inbox, health, stop).await {
-        Ok(()) => End::Stopped,
-        Err(problem) => End::Failed(problem),
+        Ok(()) => TermEnd::Stopped,
+        Err(problem) => TermEnd::Failed(problem),
     }
 }
 
@@ -169,7 +169,7 @@ async fn drive(
             () = &mut stop => break,
             Some(ended) = runner.ended() => {
                 let panicked = matches!(ended.failure, Some(Failure::Panicked(_)));
-                health.metrics.panicked("perform", u64::from(panicked));
+                health.metrics.panicked("execute", u64::from(panicked));
             }
             Some(input) = inbox.recv() => {
                 runner.handle(input);
@@ -196,7 +196,7 @@ async fn drive(
 }
 
 /// Resolves when the process receives a signal to stop.
-async fn stopped() {
+async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
     let interrupt = signal(SignalKind::interrupt());
     let terminate = signal(SignalKind::terminate());

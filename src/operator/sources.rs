@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::directory::{Changed, Cursor, DirectoryWriter, Error};
-use crate::engine::{Input, Now, wanted};
+use crate::engine::{Input, Observed, wanted};
 use crate::executor::load::{REPORT, load, progress, reported, within};
 use crate::workspace_policy::WorkspacePolicy;
 
@@ -70,15 +70,17 @@ async fn read_and_follow(
     }
 }
 
-async fn read(directory: &dyn DirectoryWriter, changed: &Changed) -> Result<Now, Option<Error>> {
+async fn read(directory: &dyn DirectoryWriter, changed: &Changed) -> Result<Observed, Option<Error>> {
     Ok(match changed {
         Changed::Guest(email) => {
-            Now::Guest(email.clone(), within(directory, directory.guest(email)).await?.map(Box::new))
+            Observed::Guest(email.clone(), within(directory, directory.guest(email)).await?.map(Box::new))
         }
-        Changed::Partner(id) => Now::Partner(id.clone(), within(directory, directory.partner(id)).await?.map(Box::new)),
-        Changed::Account(name) => Now::Account(name.clone(), within(directory, directory.account(name)).await?),
-        Changed::User(email) => Now::User(email.clone(), within(directory, directory.user(email)).await?),
-        Changed::Purged => Now::Purged(within(directory, directory.purged()).await?),
+        Changed::Partner(id) => {
+            Observed::Partner(id.clone(), within(directory, directory.partner(id)).await?.map(Box::new))
+        }
+        Changed::Account(name) => Observed::Account(name.clone(), within(directory, directory.account(name)).await?),
+        Changed::User(email) => Observed::User(email.clone(), within(directory, directory.user(email)).await?),
+        Changed::Purged => Observed::Purged(within(directory, directory.purged()).await?),
         Changed::Everything => return Err(Some(Error::Unavailable { context: "everything changed".to_owned() })),
     })
 }

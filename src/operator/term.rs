@@ -27,7 +27,7 @@ use crate::workspace_policy::WorkspacePolicy;
 const INBOX: usize = 1024;
 
 /// The components of one term.
-pub struct Begun {
+pub struct StartedTerm {
     /// Decides what to do.
     pub engine: Engine,
     /// Runs the tasks.
@@ -39,7 +39,7 @@ pub struct Begun {
 }
 
 /// Waits until this process holds the Lease.
-pub async fn stand(options: &Options, client: &Client, health: &Health) -> HeldLease {
+pub async fn wait_for_lease(options: &Options, client: &Client, health: &Health) -> HeldLease {
     let candidate = Candidate::new(client, options.lease.clone(), options.clock.clone());
     let held = candidate.wait(|outcome| match outcome {
         Ok(leader) => {
@@ -60,7 +60,7 @@ pub async fn stand(options: &Options, client: &Client, health: &Health) -> HeldL
 }
 
 /// Opens the directory as its leader for one term.
-pub async fn begin(options: &Options, client: Client, term: LeaseTerm, health: &Health) -> Result<Begun, String> {
+pub async fn start(options: &Options, client: Client, term: LeaseTerm, health: &Health) -> Result<StartedTerm, String> {
     let workspace = match &options.workspace {
         Some(file) => first_policy(file, health).await,
         None => {
@@ -90,7 +90,7 @@ pub async fn begin(options: &Options, client: Client, term: LeaseTerm, health: &
         readings: Readings::default(),
     });
     let executor = Executor { objects, directory, epoch, term, clock, metrics };
-    Ok(Begun { engine: Engine::new(owner, workspace, options.workers.max(1)), executor, inbox, sender })
+    Ok(StartedTerm { engine: Engine::new(owner, workspace, options.workers.max(1)), executor, inbox, sender })
 }
 
 /// Waits for the first valid policy: without a policy, no inviter has any permission.

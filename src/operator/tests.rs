@@ -112,8 +112,8 @@ async fn panicking_task_is_retried_counted_and_delays_no_other() {
     sender.send(Input::Loaded(Box::new(held))).await.unwrap();
     for kind in Kind::ALL {
         let listed = objects.inner.list(kind).into_iter().map(Into::into).collect();
-        sender.send(Input::Listed { kind, objects: listed, frontier: objects.inner.version() }).await.unwrap();
-        sender.send(Input::Bookmark { kind, frontier: u64::MAX }).await.unwrap();
+        sender.send(Input::Listed { kind, objects: listed, version: objects.inner.version() }).await.unwrap();
+        sender.send(Input::Bookmark { kind, version: u64::MAX }).await.unwrap();
     }
     // One worker: a task that occupied it would block all objects.
     let engine = Engine::new(owner, WorkspacePolicy::parse(POLICY).unwrap(), 1);
@@ -131,6 +131,6 @@ async fn panicking_task_is_retried_counted_and_delays_no_other() {
     tokio::time::timeout(Duration::from_secs(120), driven).await.unwrap().unwrap();
     assert_eq!(objects.left.load(Ordering::Relaxed), 0);
     let metrics = health.metrics.text();
-    assert!(metrics.contains("guestlist_task_panics_total{task=\"perform\"} 3"), "{metrics}");
+    assert!(metrics.contains("guestlist_task_panics_total{task=\"execute\"} 3"), "{metrics}");
     assert_eq!(health.answer().0, axum::http::StatusCode::OK);
 }

@@ -25,13 +25,13 @@ const WATCH_SECONDS: u32 = 290;
 /// A watch that lasted this long was ended by its own time limit.
 const FULL_TERM: Duration = Duration::from_secs(280);
 /// Longest silence of a watch: the server sends a bookmark each minute.
-const SILENCE: Duration = Duration::from_secs(150);
+const LONGEST_SILENCE: Duration = Duration::from_secs(150);
 
 /// A watch that lasted this long counts as successful.
-const LASTING: Duration = Duration::from_secs(5);
+const SHORTEST_SUCCESS: Duration = Duration::from_secs(5);
 
 /// The reason for the end of a watch.
-enum End {
+enum WatchEnd {
     /// The watch reached its time limit: continue at the same version.
     Expired,
     /// The server does not know the version, or may have been restored: list again.
@@ -56,9 +56,9 @@ pub async fn follow<K: Watched>(client: Client, inbox: mpsc::Sender<Input>) {
                 continue;
             }
         };
-        let frontier = version;
+        let listed_version = version;
         let mut version = version.to_string();
-        if inbox.send(Input::Listed { kind: K::KIND, objects: listed, frontier }).await.is_err() {
+        if inbox.send(Input::Listed { kind: K::KIND, objects: listed, version: listed_version }).await.is_err() {
             return;
         }
         loop {
@@ -66,15 +66,15 @@ pub async fn follow<K: Watched>(client: Client, inbox: mpsc::Sender<Input>) {
             let ended = watch(&objects, &mut version, &inbox).await;
             // Only a watch that lasted counts as a success. Otherwise a watch that fails at once would restart without
             // a pause.
-            let lasted = began.elapsed() >= LASTING;
+            let lasted = began.elapsed() >= SHORTEST_SUCCESS;
             if lasted {
                 failures = 0;
             }
             let (again, failed) = match ended {
                 Err(()) => return,
-                Ok(End::Expired) => (false, false),
-                Ok(End::Forgotten) => (true, false),
-                Ok(End::Failed(problem)) => {
+                Ok(WatchEnd::Expired) => (false, false),
+                Ok(WatchEnd::Forgotten) => (true, false),
+                Ok(WatchEnd::Failed(problem)) => {
                     if inbox.send(Input::WatchFailed { kind: K::KIND, problem }).await.is_err() {
                         return;
                     }
@@ -119,26 +119,28 @@ async fn watch<K: Watched>(
     objects: &Api<DeserializeGuard<K>>,
     version: &mut String,
     inbox: &mpsc::Sender<Input>,
-) -> Result<End, ()> {
+) -> Result<WatchEnd, ()> {
     let params = WatchParams::default().timeout(WATCH_SECONDS);
     let stream = match tokio::time::timeout(LIST_DEADLINE, objects.watch(&params, version)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => return Ok(ended::<K>(&error)),
-        Err(_) => return Ok(End::Failed(format!("the API server did not open a watch of {} in 30s", K::plural(&())))),
+        Err(_) => {
+            return Ok(WatchEnd::Failed(format!("the API server did not open a watch of {} in 30s", K::plural(&()))));
+        }
     };
     let mut stream = std::pin::pin!(stream);
     let began = tokio::time::Instant::now();
     loop {
-        let event = match tokio::time::timeout(SILENCE, stream.next()).await {
-            Ok(None) if began.elapsed() >= FULL_TERM => return Ok(End::Expired),
+        let event = match tokio::time::timeout(LONGEST_SILENCE, stream.next()).await {
+            Ok(None) if began.elapsed() >= FULL_TERM => return Ok(WatchEnd::Expired),
             // The watch ended early or was silent: the server may return restored from a backup, at a lower version. A
             // watch from the old version would then receive nothing until the server reaches that version again.
-            Err(_) | Ok(None) => return Ok(End::Forgotten),
+            Err(_) | Ok(None) => return Ok(WatchEnd::Forgotten),
             Ok(Some(Err(error))) => return Ok(ended::<K>(&error)),
             Ok(Some(Ok(event))) => event,
         };
-        let (input, reached) = match taken::<K>(event) {
-            Ok(taken) => taken,
+        let (input, reached) = match input_of::<K>(event) {
+            Ok(input) => input,
             Err(end) => return Ok(end),
         };
         *version = reached.to_string();
@@ -146,10 +148,10 @@ async fn watch<K: Watched>(
     }
 }
 
-fn ended<K: Watched>(error: &kube::Error) -> End {
+fn ended<K: Watched>(error: &kube::Error) -> WatchEnd {
     match error {
-        kube::Error::Api(status) if status.code == 410 => End::Forgotten,
-        error => End::Failed(explain::<K>("watch", error)),
+        kube::Error::Api(status) if status.code == 410 => WatchEnd::Forgotten,
+        error => WatchEnd::Failed(explain::<K>("watch", error)),
     }
 }
 
@@ -173,28 +175,28 @@ fn explain<K: Watched>(verb: &str, error: &kube::Error) -> String {
 }
 
 /// The input for a watch event, and the version that the watch has reached with it.
-fn taken<K: Watched>(event: WatchEvent<DeserializeGuard<K>>) -> Result<(Input, u64), End> {
-    let (input, frontier) = match event {
+fn input_of<K: Watched>(event: WatchEvent<DeserializeGuard<K>>) -> Result<(Input, u64), WatchEnd> {
+    let (input, version) = match event {
         WatchEvent::Added(object) | WatchEvent::Modified(object) => {
-            let frontier = version_of(object.meta()).map_err(End::Failed)?;
-            (Input::Applied { object: Box::new(declared(object)), frontier }, frontier)
+            let version = version_of(object.meta()).map_err(WatchEnd::Failed)?;
+            (Input::Applied { object: Box::new(declared(object)), version }, version)
         }
         WatchEvent::Deleted(object) => {
             let meta = object.meta();
-            let frontier = version_of(meta).map_err(End::Failed)?;
+            let version = version_of(meta).map_err(WatchEnd::Failed)?;
             let text = |text: &Option<String>| text.clone().unwrap_or_default();
             let key = ObjectRef::new(K::KIND, text(&meta.namespace), text(&meta.name));
-            (Input::Deleted { key, uid: text(&meta.uid), frontier }, frontier)
+            (Input::Deleted { key, uid: text(&meta.uid), version }, version)
         }
         WatchEvent::Bookmark(bookmark) => {
-            let frontier = list_version::<K>("a bookmark", Some(&bookmark.metadata.resource_version));
-            let frontier = frontier.map_err(End::Failed)?;
-            (Input::Bookmark { kind: K::KIND, frontier }, frontier)
+            let version = list_version::<K>("a bookmark", Some(&bookmark.metadata.resource_version));
+            let version = version.map_err(WatchEnd::Failed)?;
+            (Input::Bookmark { kind: K::KIND, version }, version)
         }
-        WatchEvent::Error(status) if status.code == 410 => return Err(End::Forgotten),
-        WatchEvent::Error(status) => return Err(End::Failed(status.message.clone())),
+        WatchEvent::Error(status) if status.code == 410 => return Err(WatchEnd::Forgotten),
+        WatchEvent::Error(status) => return Err(WatchEnd::Failed(status.message.clone())),
     };
-    Ok((input, frontier))
+    Ok((input, version))
 }
 
 /// An object's version. The error names the object.

@@ -9,7 +9,7 @@ use crate::domain::{GuestRole, Reason, ShareRole};
 
 /// The entry of a share that gives a guest the account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Via {
+pub enum GrantSource {
     /// Every Guest Admin of the partner.
     GuestAdmin,
     /// `spec.roleOverrides`.
@@ -18,7 +18,7 @@ pub enum Via {
     Propagated,
 }
 
-impl Via {
+impl GrantSource {
     /// The spelling in a status.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -33,7 +33,7 @@ impl Via {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Access {
     /// The entry that gives the access.
-    pub via: Via,
+    pub via: GrantSource,
     /// The Guest Admin who passed the account on.
     pub through: Option<String>,
     /// The grant, whether or not something withholds it now.
@@ -51,7 +51,7 @@ pub fn access(
     share: &EvaluatedShare<'_>,
     member: &EvaluatedMembership<'_>,
 ) -> Option<Access> {
-    let said = said(inputs, partner, share, member)?;
+    let said = access_by_spec(inputs, partner, share, member)?;
     let terms = &share.entry.reading.terms;
     let grant = Grant {
         account: terms.account.clone(),
@@ -62,7 +62,7 @@ pub fn access(
         asked: share.asked.clone(),
         until: [share.expires_at, member.expires_at].into_iter().flatten().min(),
     };
-    let entry = said.tainted.map_or(Decision::Allow, Said::gate);
+    let entry = said.tainted.map_or(Decision::Allow, AccessBySpec::gate);
     let lacks_method = member.enrolled.as_ref().is_some_and(|enrolled| enrolled.is_disjoint(&share.asked));
     let gate = match (entry, share.gate, member.gate) {
         (Decision::Deny(reason), _, _) | (_, Decision::Deny(reason), _) | (_, _, Decision::Deny(reason)) => {
@@ -78,27 +78,27 @@ pub fn access(
 }
 
 /// The access by spec, before anything withholds it.
-struct Said {
-    via: Via,
+struct AccessBySpec {
+    via: GrantSource,
     through: Option<String>,
     role: ShareRole,
     tainted: Option<Reason>,
     rejected: bool,
 }
 
-impl Said {
+impl AccessBySpec {
     /// An unreadable membership of a propagator revokes nothing.
     fn gate(reason: Reason) -> Decision {
         if reason == Reason::Unreadable { Decision::Retain(reason) } else { Decision::Deny(reason) }
     }
 }
 
-fn said(
+fn access_by_spec(
     inputs: Inputs<'_>,
     partner: &EvaluatedPartner<'_>,
     share: &EvaluatedShare<'_>,
     member: &EvaluatedMembership<'_>,
-) -> Option<Said> {
+) -> Option<AccessBySpec> {
     let terms = &share.entry.reading.terms;
     let name = member.name();
     if terms.exclude.contains_key(name) {
@@ -115,9 +115,9 @@ fn said(
                     Reason::NotAGuestOfPartner
                 }
             });
-            let via = if by_override.is_some() { Via::Override } else { Via::GuestAdmin };
+            let via = if by_override.is_some() { GrantSource::Override } else { GrantSource::GuestAdmin };
             let role = role.unwrap_or(ShareRole::Collaborator);
-            Some(Said { via, through: None, role, rejected: tainted.is_some(), tainted })
+            Some(AccessBySpec { via, through: None, role, rejected: tainted.is_some(), tainted })
         }
         GuestRole::GuestUser => {
             let item = terms.guest_users.get(name)?;
@@ -134,8 +134,8 @@ fn said(
                 }
             };
             let waits = matches!(tainted, Some(Reason::MembershipNotFound | Reason::Unreadable));
-            Some(Said {
-                via: Via::Propagated,
+            Some(AccessBySpec {
+                via: GrantSource::Propagated,
                 through: Some(item.propagated_by.clone()),
                 role: ShareRole::Collaborator,
                 rejected: tainted.is_some() && !waits,

@@ -57,13 +57,13 @@ pub fn unreadable<S, T>(slot: &CacheEntry<S, T>) -> Conditions {
 
 /// The conditions while the directory is unavailable. A kind's own conditions do not change.
 pub fn unavailable(meta: &CachedMetadata, old: &[Condition], now: Timestamp) -> Conditions {
-    keeping_domain(meta, old, now, &Summary::unavailable())
+    keeping_own_conditions(meta, old, now, &Summary::unavailable())
 }
 
 /// The conditions while the directory lacks the record. A kind's own conditions do not change.
 pub fn behind(meta: &CachedMetadata, old: &[Condition], now: Timestamp) -> Conditions {
     let situation = Summary { stalled: true, ..Summary::held(Reason::DirectoryBehind) };
-    keeping_domain(meta, old, now, &situation)
+    keeping_own_conditions(meta, old, now, &situation)
 }
 
 /// The conditions of an object whose operation the directory refuses: `judged` with another `Ready`.
@@ -82,7 +82,7 @@ pub fn refused(
     written
 }
 
-fn keeping_domain(meta: &CachedMetadata, old: &[Condition], now: Timestamp, situation: &Summary) -> Conditions {
+fn keeping_own_conditions(meta: &CachedMetadata, old: &[Condition], now: Timestamp, situation: &Summary) -> Conditions {
     let mut written = conditions::write(old, meta.generation, now, situation, Vec::new());
     let own =
         |condition: &&Condition| ConditionType::parse(&condition.type_).is_none_or(|type_| !type_.is_of_every_kind());

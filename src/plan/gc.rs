@@ -57,7 +57,7 @@ pub fn plan(inputs: Inputs<'_>) -> GarbageCollection {
         return collection;
     }
     let live = || inputs.observed.guests().filter(|guest| guest.is_live());
-    let orphans: Vec<_> = live().filter(|guest| is_here(inputs, guest) && is_orphan(inputs, guest)).collect();
+    let orphans: Vec<_> = live().filter(|guest| is_declared_here(inputs, guest) && is_orphan(inputs, guest)).collect();
     collection.pruned = inputs.observed.guests().filter(|guest| is_pruned(inputs, guest)).count();
     collection.guests = live().count() + collection.pruned;
     let gone = orphans.len() + collection.pruned;
@@ -74,7 +74,7 @@ pub fn plan(inputs: Inputs<'_>) -> GarbageCollection {
         collection.revocations.extend(left_behind(inputs));
     }
     collection.revocations.extend(without_share(inputs));
-    collection.steps = reopened(inputs);
+    collection.steps = disable_reopened_logins(inputs);
     collection.steps.extend(unmarked_grants(inputs));
     collection.steps.extend(forgotten_shares(inputs));
     // A purge cannot be undone, so it needs a readable policy for its pace.
@@ -87,7 +87,7 @@ pub fn plan(inputs: Inputs<'_>) -> GarbageCollection {
 
 /// Whether all objects of the guest's partner are declared here. An ownership mark without a readable partner cannot be
 /// declared elsewhere.
-fn is_here(inputs: Inputs<'_>, guest: &GuestRecord) -> bool {
+fn is_declared_here(inputs: Inputs<'_>, guest: &GuestRecord) -> bool {
     let whole =
         |mark: &OwnershipMark| guest.partner_name.is_empty() || inputs.is_whole(&mark.namespace, &guest.partner_name);
     guest.mark.as_ref().is_some_and(whole)
@@ -106,14 +106,14 @@ fn is_pruned(inputs: Inputs<'_>, guest: &GuestRecord) -> bool {
         && guest.mark.is_some()
         && guest.deactivated_at.is_some_and(lately)
         && inputs.declared.memberships_for(&guest.address).next().is_none()
-        && is_here(inputs, guest)
+        && is_declared_here(inputs, guest)
 }
 
-/// The steps that unmanage all orphans: `guestlist detach --orphans`. Garbage collection never does.
-pub fn unmanage_orphans(inputs: Inputs<'_>) -> Vec<Step> {
+/// The steps that detach all orphans: `guestlist detach --orphans`. Garbage collection never does.
+pub fn detach_orphans(inputs: Inputs<'_>) -> Vec<Step> {
     let orphans = inputs.observed.guests().filter(|guest| is_orphan(inputs, guest));
     let give_back = |guest: &GuestRecord| Step {
-        operation: Operation::Guest { id: guest.id.clone(), change: GuestChange::Unmanage },
+        operation: Operation::Guest { id: guest.id.clone(), change: GuestChange::Detach },
         reason: Reason::Orphaned,
         message: format!("no membership declares {}, so the ownership mark is removed", guest.address),
     };
@@ -147,7 +147,7 @@ fn revocation(inputs: Inputs<'_>, guest: &GuestRecord) -> Option<(ObjectRef, Vec
         let guest = guest.id.clone();
         steps.push(step(match mark.origin {
             Origin::Created => Operation::Guest { id: guest, change: GuestChange::Deactivate },
-            Origin::Adopted => Operation::Guest { id: guest, change: GuestChange::RemoveAdopted },
+            Origin::Adopted => Operation::Guest { id: guest, change: GuestChange::Release },
         }));
     }
     let key = ObjectRef::new(Kind::Membership, mark.namespace.clone(), mark.name.clone());
@@ -160,7 +160,7 @@ fn without_share(inputs: Inputs<'_>) -> Vec<(ObjectRef, Vec<Step>)> {
     let stuck =
         |mark: &OwnershipMark| inputs.declared.membership_by_uid(&mark.uid).is_some_and(|slot| slot.read().is_none());
     let mut found = Vec::new();
-    for guest in inputs.observed.guests().filter(|guest| guest.is_live() && is_here(inputs, guest)) {
+    for guest in inputs.observed.guests().filter(|guest| guest.is_live() && is_declared_here(inputs, guest)) {
         let Some(mark) = guest.mark.as_ref().filter(|mark| stuck(mark)) else { continue };
         for (account, held) in &guest.grants {
             let gone = !inputs.declared.has_share_uid(&held.grant.share_uid)
@@ -194,7 +194,7 @@ fn purge_guests(inputs: Inputs<'_>, collection: &mut GarbageCollection) {
         .filter(|(_, guest)| {
             let made = |mark: &OwnershipMark| mark.origin == Origin::Created && !is_held(inputs, guest, mark);
             let disabled = guest.login == Login::DisabledByOther;
-            !disabled && is_here(inputs, guest) && guest.mark.as_ref().is_some_and(made)
+            !disabled && is_declared_here(inputs, guest) && guest.mark.as_ref().is_some_and(made)
         })
         .collect();
     waiting.sort_by(|(a, first), (b, second)| (a, &first.address).cmp(&(b, &second.address)));
@@ -272,7 +272,7 @@ fn purge_partners(inputs: Inputs<'_>, collection: &mut GarbageCollection) {
 
 /// Disables the login of deactivated guests that another party enabled again. If a membership has reactivated the guest
 /// meanwhile, its reconcile enables the login.
-fn reopened(inputs: Inputs<'_>) -> Vec<Step> {
+fn disable_reopened_logins(inputs: Inputs<'_>) -> Vec<Step> {
     let made = |guest: &&GuestRecord| guest.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
     let gone = inputs.observed.guests().filter(|guest| guest.deactivated_at.is_some() && guest.login.is_enabled());
     let shut = |guest: &GuestRecord| Step {
@@ -280,7 +280,7 @@ fn reopened(inputs: Inputs<'_>) -> Vec<Step> {
         reason: Reason::Terminating,
         message: format!("{} was removed, and the login was turned on again from outside", guest.address),
     };
-    gone.filter(made).filter(|guest| is_here(inputs, guest)).map(shut).collect()
+    gone.filter(made).filter(|guest| is_declared_here(inputs, guest)).map(shut).collect()
 }
 
 /// Revokes the claims of users without a readable ownership mark. Nothing else of these users changes.
@@ -306,14 +306,14 @@ fn forgotten_shares(inputs: Inputs<'_>) -> Vec<Step> {
     let gone = |share: &&ShareRecord| {
         !inputs.declared.has_share_uid(&share.uid)
             && inputs.observed.holders(&share.uid).next().is_none()
-            && was_here(inputs, share)
+            && is_declarable_here(inputs, share)
     };
     inputs.observed.shares().filter(gone).map(|share| forget(&share.uid)).collect()
 }
 
 /// Whether the share would be declared here. Its record contains the partner's name without the namespace, so all
 /// partners of that name must be declared here.
-fn was_here(inputs: Inputs<'_>, share: &ShareRecord) -> bool {
+fn is_declarable_here(inputs: Inputs<'_>, share: &ShareRecord) -> bool {
     let mut named = inputs.observed.partners().filter(|partner| partner.mark.name == share.partner_name).peekable();
     inputs.prune_scope == PruneScope::Everything
         || (named.peek().is_some() && named.all(|partner| inputs.is_whole(&partner.mark.namespace, &partner.mark.name)))

@@ -98,7 +98,7 @@ pub fn left(inputs: Inputs<'_>, namespace: &str) -> usize {
 }
 
 /// When the invitation of a membership may be sent. `None`: now.
-pub fn turn(inputs: Inputs<'_>, key: &ObjectRef) -> Option<Timestamp> {
+pub fn due_at(inputs: Inputs<'_>, key: &ObjectRef) -> Option<Timestamp> {
     let limit = inputs.workspace.invitations_per_hour;
     let before = inputs.invitations.before(key, limit);
     // The exact count is needed only if all remembered invitations together could exceed the limit.

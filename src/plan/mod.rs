@@ -5,7 +5,6 @@
 
 mod access;
 pub mod annotations;
-pub mod behind;
 mod common;
 mod conditions;
 pub mod evaluate;
@@ -14,6 +13,7 @@ pub mod invitations;
 pub mod later;
 mod lifecycle;
 mod membership;
+pub mod missing_guests;
 mod ownership;
 mod partner;
 pub mod revoke;
@@ -223,7 +223,7 @@ pub struct Plan {
     pub next_check: Option<Timestamp>,
     /// The guest whose MFA must be read individually. A method is missing, and a listing may omit some of a guest's
     /// methods.
-    pub closer: Option<Email>,
+    pub recheck: Option<Email>,
     /// The membership waits for its turn to send an invitation.
     pub waits_for_turn: bool,
 }
@@ -239,7 +239,7 @@ impl Plan {
             status: None,
             events: Vec::new(),
             next_check: None,
-            closer: None,
+            recheck: None,
             waits_for_turn: false,
         }
     }

@@ -81,7 +81,7 @@ fn ensure(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner, s
     let now = live.is_some_and(|record| record.suspended);
     // The suspension is recorded after all revocations. If a guest has received a grant since, the guest's own
     // membership revokes it.
-    let suspended = partner.is_shut() && (now || nobody_holds_anything(inputs, &id));
+    let suspended = partner.is_shut() && (now || has_no_access(inputs, &id));
     let same = live.is_some_and(|record| {
         record.mark == mark
             && record.display_name == display_name
@@ -118,7 +118,7 @@ fn keep(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner, ste
 }
 
 /// Whether no live guest of a partner has a grant, and no created guest has an enabled login.
-fn nobody_holds_anything(inputs: Inputs<'_>, partner: &PartnerId) -> bool {
+fn has_no_access(inputs: Inputs<'_>, partner: &PartnerId) -> bool {
     let made = |guest: &GuestRecord| guest.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
     let mut live = inputs.observed.guests_of(partner).filter(|guest| guest.is_live());
     live.all(|guest| guest.grants.is_empty() && !(guest.login.is_enabled() && made(guest)))
@@ -134,8 +134,8 @@ fn display_name(entry: &Partner) -> String {
 /// left.
 fn remove(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner) -> Plan {
     // Objects created after the begin of a cascade are not deleted, and do not delay it.
-    let left = match partner.cascades() {
-        Some(since) => theirs(inputs, partner).filter(|(_, meta)| was_there(meta, since)).count(),
+    let left = match partner.cascade_since() {
+        Some(since) => objects_of(inputs, partner).filter(|(_, meta)| existed_at(meta, since)).count(),
         None => {
             inputs.declared.member_count(partner.namespace, &partner.name)
                 + inputs.declared.share_count(partner.namespace, &partner.name)
@@ -144,7 +144,7 @@ fn remove(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner) -
     if left > 0 {
         let mut status = status(inputs, partner, entry);
         let mut situation = Summary::held(Reason::DeletionBlocked);
-        if partner.cascades().is_some() {
+        if partner.cascade_since().is_some() {
             situation = Summary::held(Reason::Terminating);
         } else {
             let members = inputs.declared.member_count(partner.namespace, &partner.name);
@@ -158,7 +158,7 @@ fn remove(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner) -
         status.conditions = conditions::write(&old, entry.metadata.generation, inputs.now, &situation, domain);
         // A blocked deletion keeps the guests' access, so the plan still grants and revokes.
         let mut steps = Vec::new();
-        if partner.cascades().is_none() && partner.record.is_some_and(|record| record.deactivated_at.is_none()) {
+        if partner.cascade_since().is_none() && partner.record.is_some_and(|record| record.deactivated_at.is_none()) {
             keep(inputs, partner, entry, &mut steps);
         }
         return Plan {
@@ -191,7 +191,7 @@ fn remove(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner) -
 }
 
 /// All readable memberships and shares that name the partner.
-fn theirs<'a>(
+fn objects_of<'a>(
     inputs: Inputs<'a>,
     partner: &'a EvaluatedPartner<'_>,
 ) -> impl Iterator<Item = (Kind, &'a CachedMetadata)> {
@@ -202,15 +202,15 @@ fn theirs<'a>(
 }
 
 /// Whether an object existed at an instant.
-fn was_there(meta: &CachedMetadata, since: Timestamp) -> bool {
+fn existed_at(meta: &CachedMetadata, since: Timestamp) -> bool {
     meta.creation_timestamp.as_ref().is_none_or(|created| created.0 <= since)
 }
 
 /// The deletions of a cascade: all objects that existed when it began.
 fn cascade(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Vec<Deletion> {
-    let Some(since) = partner.cascades() else { return Vec::new() };
-    theirs(inputs, partner)
-        .filter(|(_, meta)| !is_being_deleted(meta) && was_there(meta, since))
+    let Some(since) = partner.cascade_since() else { return Vec::new() };
+    objects_of(inputs, partner)
+        .filter(|(_, meta)| !is_being_deleted(meta) && existed_at(meta, since))
         .map(|(kind, meta)| Deletion {
             key: ObjectRef::new(kind, namespace(meta), name(meta)),
             uid: uid(meta).to_owned(),

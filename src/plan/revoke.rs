@@ -59,7 +59,7 @@ pub fn is_ended(inputs: Inputs<'_>, key: &ObjectRef) -> bool {
         || member.expired
         || partner.expired
         || partner.blocked.is_some()
-        || partner.cascades().is_some()
+        || partner.cascade_since().is_some()
         || !member.violations.is_empty()
         || shares_of(inputs, entry).any(|share| excluded(EvaluatedShare::of(inputs, &partner, share)))
 }

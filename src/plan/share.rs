@@ -48,7 +48,7 @@ pub fn plan(inputs: Inputs<'_>, space: &str, share: &str) -> Plan {
     violations.sort();
     let mut events = Vec::new();
     // A cascading deletion includes the share and its guests, so violations about them need no Event.
-    if partner.cascades().is_none() {
+    if partner.cascade_since().is_none() {
         events.extend(violations.first().map(|first| Event::refused(first.reason)));
         if view.authorized == Authorized::No {
             events.push(Event::gives_nothing(Reason::SharerNotOwner));

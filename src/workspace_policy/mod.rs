@@ -195,7 +195,7 @@ impl WorkspacePolicy {
     }
 
     /// Whether a namespace may name a Host Admin.
-    pub fn speaks_for(&self, namespace: &str, admin: &Email) -> bool {
+    pub fn allows_admin(&self, namespace: &str, admin: &Email) -> bool {
         self.tenants_of(namespace).any(|tenant| tenant.host_admins.iter().any(|pattern| pattern.matches(admin)))
     }
 
@@ -338,11 +338,11 @@ purge: {after: 48h, perHour: 10%}
     #[test]
     fn namespace_may_act_only_for_users_listed_in_the_policy() {
         let policy = WorkspacePolicy::parse(POLICY).unwrap();
-        assert!(policy.speaks_for("partners", &email("anybody@host.example")));
-        assert!(!policy.speaks_for("partners", &email("anybody@sub.host.example")));
-        assert!(policy.speaks_for("team-a", &email("Zoe@host.example")));
-        assert!(!policy.speaks_for("team-a", &email("alice@host.example")));
-        assert!(!policy.speaks_for("elsewhere", &email("zoe@host.example")));
+        assert!(policy.allows_admin("partners", &email("anybody@host.example")));
+        assert!(!policy.allows_admin("partners", &email("anybody@sub.host.example")));
+        assert!(policy.allows_admin("team-a", &email("Zoe@host.example")));
+        assert!(!policy.allows_admin("team-a", &email("alice@host.example")));
+        assert!(!policy.allows_admin("elsewhere", &email("zoe@host.example")));
         assert!(policy.allows_adoption("partners") && !policy.allows_adoption("team-a"));
         assert_eq!(policy.mail_interval, SignedDuration::ZERO);
         assert_eq!((policy.installation(), policy.purge.per_hour_percent), ("prod-eu", 10));
@@ -360,7 +360,7 @@ purge: {after: 48h, perHour: 10%}
     #[test]
     fn policy_with_empty_tenants_list_denies_all_access() {
         let policy = WorkspacePolicy::parse("tenants: []").unwrap();
-        assert!(!policy.speaks_for("default", &email("alice@host.example")));
+        assert!(!policy.allows_admin("default", &email("alice@host.example")));
         assert!(policy.corporate_domains().is_empty());
     }
 

@@ -8,7 +8,7 @@ use super::parser::MAX_DEPTH;
 
 /// Reads the value at `at`, after blanks. Returns the value and its end. `None`: it is not JSON.
 pub fn value(text: &str, at: usize, problems: &mut Vec<Problem>) -> Option<(Node, usize)> {
-    let mut reader = Reader { text, at, depth: 0, problems };
+    let mut reader = JsonReader { text, at, depth: 0, problems };
     reader.blanks();
     let node = reader.value()?;
     Some((node, reader.at))
@@ -20,14 +20,14 @@ pub fn blanks(text: &str, at: usize) -> usize {
     text.len() - rest.trim_start_matches([' ', '\t', '\r', '\n']).len()
 }
 
-struct Reader<'t> {
+struct JsonReader<'t> {
     text: &'t str,
     at: usize,
     depth: usize,
     problems: &'t mut Vec<Problem>,
 }
 
-impl Reader<'_> {
+impl JsonReader<'_> {
     fn byte(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }

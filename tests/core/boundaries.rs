@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The modules, each above those that may use it.
-const ROOMS: [&str; 13] = [
+const MODULES: [&str; 13] = [
     "util",
     "domain",
     "api",
@@ -39,10 +39,10 @@ fn files(folder: &Path, found: &mut Vec<PathBuf>) {
 }
 
 /// The files of a module, each with its lines without comments and unit tests.
-fn code(room: &str) -> Vec<(PathBuf, Vec<String>)> {
+fn code(module: &str) -> Vec<(PathBuf, Vec<String>)> {
     let mut found = Vec::new();
-    files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(room), &mut found);
-    assert!(!found.is_empty(), "no module {room}");
+    files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(module), &mut found);
+    assert!(!found.is_empty(), "no module {module}");
     let lines = |path: PathBuf| {
         let text = fs::read_to_string(&path).unwrap();
         let code = text.split("#[cfg(test)]").next().unwrap_or_default();
@@ -53,9 +53,9 @@ fn code(room: &str) -> Vec<(PathBuf, Vec<String>)> {
 }
 
 /// The lines of a module that name something.
-fn lines_naming(room: &str, words: &[&str]) -> Vec<String> {
+fn lines_naming(module: &str, words: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
-    for (path, lines) in code(room) {
+    for (path, lines) in code(module) {
         for line in lines.iter().filter(|line| words.iter().any(|word| line.contains(word))) {
             found.push(format!("{}: {}", path.display(), line.trim()));
         }
@@ -77,19 +77,19 @@ fn pure_modules_know_no_client_runtime_clock_or_randomness() {
         "std::fs",
         "HashMap",
     ];
-    for room in PURE {
-        let allowed = |line: &String| room == "engine" && line.contains("HashMap");
-        let named: Vec<_> = lines_naming(room, &words).into_iter().filter(|line| !allowed(line)).collect();
-        assert_eq!(named, Vec::<String>::new(), "{room}");
+    for module in PURE {
+        let allowed = |line: &String| module == "engine" && line.contains("HashMap");
+        let named: Vec<_> = lines_naming(module, &words).into_iter().filter(|line| !allowed(line)).collect();
+        assert_eq!(named, Vec::<String>::new(), "{module}");
     }
 }
 
 #[test]
 fn each_module_uses_only_those_above_it() {
-    for (at, room) in ROOMS.iter().enumerate() {
-        let below: Vec<String> = ROOMS[at + 1..].iter().map(|room| format!("crate::{room}")).collect();
+    for (at, module) in MODULES.iter().enumerate() {
+        let below: Vec<String> = MODULES[at + 1..].iter().map(|module| format!("crate::{module}")).collect();
         let below: Vec<&str> = below.iter().map(String::as_str).collect();
-        assert_eq!(lines_naming(room, &below), Vec::<String>::new(), "{room}");
+        assert_eq!(lines_naming(module, &below), Vec::<String>::new(), "{module}");
     }
 }
 
@@ -104,15 +104,15 @@ fn all_modules_are_listed() {
             continue;
         }
         let name = folder.file_name().unwrap().to_str().unwrap();
-        assert!(ROOMS.contains(&name), "{name} has no place among the modules");
+        assert!(MODULES.contains(&name), "{name} has no place among the modules");
     }
 }
 
 #[test]
 fn only_operator_holds_a_kubernetes_client() {
-    for room in ROOMS.iter().filter(|room| **room != "operator") {
-        let named = lines_naming(room, &["kube::Client", "kube::api::Api", "Client::try_from"]);
-        assert_eq!(named, Vec::<String>::new(), "{room}");
+    for module in MODULES.iter().filter(|module| **module != "operator") {
+        let named = lines_naming(module, &["kube::Client", "kube::api::Api", "Client::try_from"]);
+        assert_eq!(named, Vec::<String>::new(), "{module}");
     }
 }
 
@@ -126,23 +126,23 @@ fn command_line_uses_operator_to_run_it_or_to_read_a_cluster() {
 
 #[test]
 fn only_directory_calls_its_backend() {
-    for room in ROOMS.iter().filter(|room| **room != "directory") {
-        assert_eq!(lines_naming(room, &["rusqlite"]), Vec::<String>::new(), "{room}");
+    for module in MODULES.iter().filter(|module| **module != "directory") {
+        assert_eq!(lines_naming(module, &["rusqlite"]), Vec::<String>::new(), "{module}");
     }
 }
 
 #[test]
 fn operator_and_executor_take_the_time_as_an_argument() {
-    for room in ["operator", "executor"] {
-        assert_eq!(lines_naming(room, &["Timestamp::now", "SystemTime"]), Vec::<String>::new(), "{room}");
+    for module in ["operator", "executor"] {
+        assert_eq!(lines_naming(module, &["Timestamp::now", "SystemTime"]), Vec::<String>::new(), "{module}");
     }
 }
 
 #[test]
 fn public_type_names_are_unique() {
     let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for room in ROOMS {
-        for (path, lines) in code(room) {
+    for module in MODULES {
+        for (path, lines) in code(module) {
             for line in lines {
                 let line = line.trim_start();
                 let Some(rest) =

@@ -12,7 +12,7 @@ use guestlist::directory::{
     MailRecord, Operation, Owner, Page, PageToken, PartnerId, PartnerRecord, Purged, Revision, ShareRecord, UserRecord,
 };
 use guestlist::domain::Email;
-use guestlist::engine::{Input, Now};
+use guestlist::engine::{Input, Observed};
 use guestlist::operator::sources::follow_directory;
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -115,8 +115,8 @@ impl DirectoryWriter for Troubled {
     fn fences(&self) -> bool {
         self.inner.fences()
     }
-    fn takes_writes(&self) -> Answer<'_, ()> {
-        self.inner.takes_writes()
+    fn check_writable(&self) -> Answer<'_, ()> {
+        self.inner.check_writable()
     }
     fn execute<'a>(
         &'a self,
@@ -138,9 +138,9 @@ async fn change_during_a_full_reading_is_observed_after_it() {
     loop {
         let input = tokio::time::timeout(Duration::from_secs(60), inbox.recv()).await;
         match input.unwrap_or_else(|_| panic!("the account is never observed")).unwrap() {
-            Input::Loaded(load) => loaded = load.accounts.is_empty(),
+            Input::Loaded(snapshot) => loaded = snapshot.accounts.is_empty(),
             Input::Observed(changes) => {
-                assert!(loaded && matches!(&changes[..], [Now::Account(name, Some(_))] if name == "instagram"));
+                assert!(loaded && matches!(&changes[..], [Observed::Account(name, Some(_))] if name == "instagram"));
                 break;
             }
             _ => {}

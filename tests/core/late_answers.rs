@@ -24,7 +24,7 @@ fn task_refused_for_a_time_waits_for_that_time() {
     let seconds = SignedDuration::from_secs;
     let after = |failure: Failure| {
         let mut engine = Engine::new(owner.clone(), WorkspacePolicy::default(), 4);
-        engine.handle(Input::Applied { object: Box::new(bob()), frontier: 7 }, now);
+        engine.handle(Input::Applied { object: Box::new(bob()), version: 7 }, now);
         let outcome = TaskOutcome { failure: Some(failure), ..TaskOutcome::default() };
         engine.handle(Input::Done { key: (&key).into(), outcome: Box::new(outcome) }, now);
         engine.queue().next_due().unwrap().duration_since(now)
@@ -43,10 +43,10 @@ fn an_object_that_was_deleted_while_we_wrote_it_stays_deleted() {
     let mut engine = Engine::new(owner, WorkspacePolicy::default(), 4);
     let key = ObjectRef::new(Kind::Membership, "partners", "bob");
     let now = Timestamp::UNIX_EPOCH;
-    engine.handle(Input::Applied { object: Box::new(bob()), frontier: 7 }, now);
+    engine.handle(Input::Applied { object: Box::new(bob()), version: 7 }, now);
     assert!(engine.objects().metadata(&key).is_some());
 
-    engine.handle(Input::Deleted { key: key.clone(), uid: "uid-of-bob".to_owned(), frontier: 9 }, now);
+    engine.handle(Input::Deleted { key: key.clone(), uid: "uid-of-bob".to_owned(), version: 9 }, now);
     let partner = ObjectRef::new(Kind::Partner, "partners", "acme");
     let outcome = TaskOutcome { objects: vec![bob()], ..TaskOutcome::default() };
     engine.handle(Input::Done { key: partner.into(), outcome: Box::new(outcome) }, now);

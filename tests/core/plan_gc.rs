@@ -57,7 +57,7 @@ fn planned(world: &World) -> GarbageCollection {
     gc::plan(world.seen())
 }
 
-fn destroyed(world: &World) -> usize {
+fn purged(world: &World) -> usize {
     world.done.iter().filter(|done| matches!(done, Operation::Guest { change: GuestChange::Purge { .. }, .. })).count()
 }
 
@@ -127,7 +127,7 @@ fn orphans_of_vanished_partner_are_named_and_lose_only_access() {
     assert!(bob.grants.is_empty() && bob.login.is_enabled() && bob.joined_at.is_some());
     assert_eq!(world.record("erin").unwrap().invitation, None, "an undeclared guest has no invitation");
     world.later(60 * 24 * 30);
-    assert_eq!(destroyed(&world), 0, "an orphan is never purged");
+    assert_eq!(purged(&world), 0, "an orphan is never purged");
     assert_eq!(planned(&world).orphans.len(), 2);
 }
 
@@ -256,14 +256,14 @@ fn orphan_is_not_covered_by_reused_name_or_address_elsewhere() {
 }
 
 #[test]
-fn orphans_are_unmanaged_only_on_request_and_then_lose_access() {
+fn orphans_are_detached_only_on_request_and_then_lose_access() {
     let mut world = crowd(5);
     for n in 0..5 {
         vanish(&mut world, Kind::Membership, &format!("g{n:02}"));
     }
     world.settle();
     assert_eq!(world.access().len(), 5);
-    for step in gc::unmanage_orphans(world.seen()) {
+    for step in gc::detach_orphans(world.seen()) {
         world.execute(&step.operation);
     }
     assert!(world.access().is_empty() && world.directory_cache.guests().next().is_none());
@@ -412,18 +412,18 @@ fn hourly_purges_stay_within_policy_percentage_rounded_up() {
     policy(&mut world, "{after: 1h, perHour: 25%}");
     leave(&mut world, 0..8);
     world.later(60);
-    let mut counts = vec![destroyed(&world)];
+    let mut counts = vec![purged(&world)];
     for _ in 0..3 {
         // Reconciles often, with a process that knows only the directory.
         for _ in 0..6 {
             world.play(|_, _| Ok(()));
             world.later(10);
         }
-        counts.push(destroyed(&world));
+        counts.push(purged(&world));
     }
     world.later(24 * 60);
     // A quarter of 10, of 7, of 5, rounded up; two stay.
-    assert_eq!((counts, destroyed(&world)), (vec![3, 3, 5, 7], 8));
+    assert_eq!((counts, purged(&world)), (vec![3, 3, 5, 7], 8));
     assert_eq!(world.directory_cache.guests().count(), 2);
 }
 
@@ -434,7 +434,7 @@ fn a_pace_of_all_lets_everybody_go_also_one_after_the_other() {
     for n in 0..3 {
         leave(&mut world, n..n + 1);
         world.later(1);
-        assert_eq!(destroyed(&world), n + 1, "who has gone already slows nobody down");
+        assert_eq!(purged(&world), n + 1, "who has gone already slows nobody down");
     }
 }
 
@@ -443,13 +443,13 @@ fn one_percent_of_few_is_one_and_the_next_is_due_an_hour_later() {
     let mut world = crowd(4);
     policy(&mut world, "{after: 0s, perHour: 1%}");
     leave(&mut world, 0..4);
-    assert_eq!(destroyed(&world), 1);
+    assert_eq!(purged(&world), 1);
     world.later(59);
-    assert_eq!(destroyed(&world), 1);
+    assert_eq!(purged(&world), 1);
     let next = planned(&world).next_check.unwrap();
     world.now = next;
     world.settle();
-    assert_eq!(destroyed(&world), 2);
+    assert_eq!(purged(&world), 2);
 }
 
 #[test]
@@ -488,7 +488,7 @@ fn removed_guest_with_disabled_login_is_never_purged() {
     }
     world.settle();
     world.later(60 * 24 * 30);
-    assert_eq!((destroyed(&world), planned(&world).next_check), (0, None));
+    assert_eq!((purged(&world), planned(&world).next_check), (0, None));
     let mails = world.mails();
     world.member("bob", "GuestUser", "");
     world.settle();
@@ -497,7 +497,7 @@ fn removed_guest_with_disabled_login_is_never_purged() {
     // Once the administrator enables the login, the record is purged like any other.
     assert!(world.play(|store, _| store.set_login(&dave, true)));
     world.settle();
-    assert_eq!((destroyed(&world), world.directory_cache.guest(&dave)), (1, None));
+    assert_eq!((purged(&world), world.directory_cache.guest(&dave)), (1, None));
 }
 
 #[test]
@@ -507,14 +507,14 @@ fn nothing_is_purged_while_paused_without_policy_or_directory() {
     world.settle();
     world.annotate(Kind::Partner, "acme", guestlist::api::PAUSED, "true");
     world.later(25 * 60);
-    assert_eq!(destroyed(&world), 0);
+    assert_eq!(purged(&world), 0);
     world.annotate(Kind::Partner, "acme", guestlist::api::PAUSED, "false");
     world.workspace.set_readable(false);
     world.settle();
-    assert_eq!(destroyed(&world), 0);
+    assert_eq!(purged(&world), 0);
     world.workspace.set_readable(true);
     let away = guestlist::plan::Inputs { directory_available: false, ..world.seen() };
     assert_eq!(gc::plan(away), GarbageCollection::default());
     world.settle();
-    assert_eq!(destroyed(&world), 1);
+    assert_eq!(purged(&world), 1);
 }

@@ -1,7 +1,7 @@
 //! The observer remembers since when a guest's MFA has been unknown. Otherwise it would stay unknown forever.
-use guestlist::directory::{GuestId, GuestRecord, Login, MfaRecord, Owner, PartnerId, Revision};
+use guestlist::directory::{GuestId, GuestRecord, Login, MfaRecord, Owner, PartnerId, Revision, Snapshot};
 use guestlist::domain::{Email, GuestRole};
-use guestlist::engine::{Engine, Input, Load, Now};
+use guestlist::engine::{Engine, Input, Observed};
 use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::{SignedDuration, Timestamp};
 
@@ -43,11 +43,14 @@ fn unknown_mfa_counts_from_first_seen_and_restarts_once_known() {
     let bob = Email::parse("bob@acme.example").unwrap();
     let known = MfaRecord::Known([].into());
     let later = |minutes| now() + SignedDuration::from_mins(minutes);
-    let seen =
-        |guest| Input::Observed(vec![Now::Guest(Email::parse("bob@acme.example").unwrap(), Some(Box::new(guest)))]);
+    let seen = |guest| {
+        Input::Observed(vec![Observed::Guest(Email::parse("bob@acme.example").unwrap(), Some(Box::new(guest)))])
+    };
 
-    engine
-        .handle(Input::Loaded(Box::new(Load { guests: vec![guest(1, MfaRecord::Unknown)], ..Load::default() })), now());
+    engine.handle(
+        Input::Loaded(Box::new(Snapshot { guests: vec![guest(1, MfaRecord::Unknown)], ..Snapshot::default() })),
+        now(),
+    );
     assert_eq!(engine.directory().mfa_unknown_since(&bob), Some(now()));
     engine.handle(seen(guest(2, MfaRecord::Unknown)), later(1));
     assert_eq!(engine.directory().mfa_unknown_since(&bob), Some(now()), "seen again, it counts from the first time");

@@ -49,7 +49,7 @@ async fn watch_ended_early_lists_again_and_accepts_lower_version() {
     while seen.len() < 2 {
         let input = tokio::time::timeout(std::time::Duration::from_secs(60), inbox.recv()).await;
         match input.unwrap_or_else(|_| panic!("it waits where it was: {seen:?}")).unwrap() {
-            Input::Listed { frontier, .. } => seen.push(frontier),
+            Input::Listed { version, .. } => seen.push(version),
             other => panic!("{other:?}"),
         }
     }

@@ -46,7 +46,7 @@ fn examples_are_planned_and_applied_and_second_apply_is_empty() {
         let people = realm_with_mail("applied");
         let address = format!("keycloak:{}#{}", Keycloak::shared().base, people.realm);
         let said = ends(&address, 0, &["directory", "import", "--users", "examples/acme/directory.yaml"]);
-        assert!(said.contains("9 made"), "{said}");
+        assert!(said.contains("9 created"), "{said}");
         let plan = ends(&address, 2, &["plan", "examples/acme"]);
         let done = ends(&address, 0, &["apply", "examples/acme", "--yes"]);
         let summary = |text: &str, word: &str| {

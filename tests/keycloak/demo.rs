@@ -51,7 +51,7 @@ fn demo_covers_mail_to_token_without_secrets_and_leaves_nothing() {
     let mut rest = said.as_str();
     for words in [
         "would change organizations are on",
-        "9 made, 0 changed, 0 unchanged, 0 left alone",
+        "9 created, 0 configured, 0 unchanged, 0 skipped",
         "Subject: Invitation to join the Acme Agency organization",
         "Joined   NotEnrolled",
         "the page that she sees: Mobile Authenticator Setup",

@@ -47,7 +47,7 @@ fn directory(realm: &Own<'_>, client: &str, now: Now) -> Directory {
         _ => None,
     };
     let settings = Settings::read(&realm.address(), environment).unwrap();
-    Directory::played(settings, Arc::new(move || *now.lock().unwrap())).unwrap()
+    Directory::with_same_clock(settings, Arc::new(move || *now.lock().unwrap())).unwrap()
 }
 
 impl People {

@@ -51,7 +51,7 @@ fn realm_import_changes_no_user_and_matches_its_dry_run() {
             let made = said
                 .lines
                 .iter()
-                .filter(|(outcome, what)| *outcome == EntryOutcome::Made && what.starts_with("user"))
+                .filter(|(outcome, what)| *outcome == EntryOutcome::Created && what.starts_with("user"))
                 .count();
             assert_eq!(after.len(), before.len() + made, "seed {seed}: {said:?}");
             assert_eq!(said.left_out, if people == UserChanges::LeaveOut { file.users.len() } else { 0 });
@@ -68,7 +68,7 @@ fn realm_import_changes_no_user_and_matches_its_dry_run() {
             }
             let again = directory.import(&file, people, false).await.unwrap();
             assert_eq!(
-                again.count(EntryOutcome::Made) + again.count(EntryOutcome::Changed),
+                again.count(EntryOutcome::Created) + again.count(EntryOutcome::Configured),
                 0,
                 "seed {seed}: {again:?}"
             );
@@ -99,13 +99,13 @@ fn entry_refused_by_keycloak_is_named_and_others_are_imported() {
         let said = directory.import(&file, UserChanges::Add, true).await.unwrap();
         assert_eq!(
             outcomes(&said),
-            [EntryOutcome::LeftAlone, EntryOutcome::Made, EntryOutcome::Made, EntryOutcome::Made],
+            [EntryOutcome::Skipped, EntryOutcome::Created, EntryOutcome::Created, EntryOutcome::Created],
             "{said:?}"
         );
         let said = directory.import(&file, UserChanges::Add, false).await.unwrap();
         assert_eq!(
             outcomes(&said),
-            [EntryOutcome::LeftAlone, EntryOutcome::Made, EntryOutcome::Failed, EntryOutcome::Made],
+            [EntryOutcome::Skipped, EntryOutcome::Created, EntryOutcome::Failed, EntryOutcome::Created],
             "{said:?}"
         );
         assert!(said.lines[2].1.contains("user fred@host.example: Keycloak refuses the user"), "{said:?}");

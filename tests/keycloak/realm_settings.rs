@@ -160,7 +160,7 @@ impl Realm {
         }
         self.done(&adopt, 110, case).await;
         self.done(
-            &Operation::Guest { id: crate::support::contract::guest(&name), change: GuestChange::RemoveAdopted },
+            &Operation::Guest { id: crate::support::contract::guest(&name), change: GuestChange::Release },
             120,
             case,
         )

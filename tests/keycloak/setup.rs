@@ -38,7 +38,7 @@ fn a_realm_is_prepared_once_and_doing_it_again_changes_nothing() {
     std::fs::write(stage.folder.path().join("people.yaml"), PEOPLE).unwrap();
     let imported = stage.operator(&["import", "--users", "people.yaml"]);
     assert!(
-        imported.out.ends_with("2 made, 0 changed, 0 unchanged, 0 left alone\n"),
+        imported.out.ends_with("2 created, 0 configured, 0 unchanged, 0 skipped\n"),
         "{}{}",
         imported.out,
         imported.error

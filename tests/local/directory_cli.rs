@@ -35,10 +35,10 @@ impl Desk {
         let desk = Self::new();
         desk.says(
             &["import", &desk.file("people.yaml", PEOPLE)],
-            "made        user alice@host.example: name \"Alice Example\", enabled, address verified\n\
-             made        account \"instagram\": owners alice@host.example\n\
-             made        account \"tiktok\": owners alice@host.example\n\
-             3 made, 0 changed, 0 unchanged, 0 left alone",
+            "created     user alice@host.example: name \"Alice Example\", enabled, address verified\n\
+             created     account \"instagram\": owners alice@host.example\n\
+             created     account \"tiktok\": owners alice@host.example\n\
+             3 created, 0 configured, 0 unchanged, 0 skipped",
         );
         desk
     }
@@ -126,11 +126,11 @@ fn importing_adds_and_updates_and_removes_nothing() {
     desk.says(
         &["import", "people.yaml"],
         "unchanged   user alice@host.example\nunchanged   account \"instagram\"\nunchanged   account \"tiktok\"\n\
-         0 made, 0 changed, 3 unchanged, 0 left alone",
+         0 created, 0 configured, 3 unchanged, 0 skipped",
     );
     let changed = desk.file("changed.yaml", "accounts: [{name: tiktok, owners: [zoe@host.example]}, {name: x}]\n");
-    let lines = "changed     account \"tiktok\": owners from alice@host.example to zoe@host.example\n\
-                 made        account \"x\": owners none\n1 made, 1 changed, 0 unchanged, 0 left alone";
+    let lines = "configured  account \"tiktok\": owners from alice@host.example to zoe@host.example\n\
+                 created     account \"x\": owners none\n1 created, 1 configured, 0 unchanged, 0 skipped";
     let before = desk.shown();
     desk.says(&["import", "--dry-run", &changed], &format!("{lines}; nothing was written"));
     assert_eq!(desk.shown(), before);
@@ -147,14 +147,14 @@ fn importing_adds_and_updates_and_removes_nothing() {
             {"name": "x", "owners": [], "deleted": false},
         ])
     );
-    desk.says(&["import", &desk.file("empty.yaml", "users:\n")], "0 made, 0 changed, 0 unchanged, 0 left alone");
+    desk.says(&["import", &desk.file("empty.yaml", "users:\n")], "0 created, 0 configured, 0 unchanged, 0 skipped");
 }
 
 #[test]
 fn import_dry_run_without_a_directory_writes_nothing() {
     let desk = Desk::new();
     let people = desk.file("people.yaml", "accounts: [{name: x}]\n");
-    let said = "made        account \"x\": owners none\n1 made, 0 changed, 0 unchanged, 0 left alone";
+    let said = "created     account \"x\": owners none\n1 created, 0 configured, 0 unchanged, 0 skipped";
     desk.says(&["import", "--dry-run", &people], &format!("{said}; nothing was written"));
     assert!(!desk.path().exists());
     std::fs::write(desk.path(), "").unwrap();
@@ -205,22 +205,22 @@ fn import_entry_keeps_the_values_that_it_leaves_out() {
     let off = "users: [{email: alice@host.example, enabled: false, verified: false}]";
     desk.says(
         &["import", &desk.file("off.yaml", off)],
-        "changed     user alice@host.example: enabled from true to false, verified from true to false\n\
-         0 made, 1 changed, 0 unchanged, 0 left alone",
+        "configured  user alice@host.example: enabled from true to false, verified from true to false\n\
+         0 created, 1 configured, 0 unchanged, 0 skipped",
     );
     let (before, bare) = (desk.shown(), desk.file("bare.yaml", "users: [{email: alice@host.example}]"));
     for args in [&["import", &bare, "--dry-run"] as &[&str], &["import", &bare]] {
         let written = if args.len() > 2 { "; nothing was written" } else { "" };
         let same =
-            format!("unchanged   user alice@host.example\n0 made, 0 changed, 1 unchanged, 0 left alone{written}");
+            format!("unchanged   user alice@host.example\n0 created, 0 configured, 1 unchanged, 0 skipped{written}");
         desk.says(args, &same);
     }
     assert_eq!(desk.shown(), before);
     let named = "users: [{email: alice@host.example, name: ''}]";
     desk.says(
         &["import", &desk.file("named.yaml", named)],
-        "changed     user alice@host.example: name from \"Alice Example\" to \"\"\n\
-         0 made, 1 changed, 0 unchanged, 0 left alone",
+        "configured  user alice@host.example: name from \"Alice Example\" to \"\"\n\
+         0 created, 1 configured, 0 unchanged, 0 skipped",
     );
 }
 

@@ -104,14 +104,14 @@ fn existing_user_is_never_changed_where_users_are_only_added() {
     let import = Import { users: vec![user("Ann", false)], accounts: vec![] };
     for (known, outcome) in [
         (Some(KnownUser::Workspace(user("Ann", false))), EntryOutcome::Unchanged),
-        (Some(KnownUser::Workspace(user("Anna", true))), EntryOutcome::LeftAlone),
-        (Some(KnownUser::FormerGuest), EntryOutcome::LeftAlone),
-        (None, EntryOutcome::Made),
+        (Some(KnownUser::Workspace(user("Anna", true))), EntryOutcome::Skipped),
+        (Some(KnownUser::FormerGuest), EntryOutcome::Skipped),
+        (None, EntryOutcome::Created),
     ] {
         let users = known.into_iter().map(|known| (email("ann@host.example"), known)).collect();
         let planned = plan(&import, UserChanges::Add, &ExistingRecords { users, ..ExistingRecords::default() });
         assert_eq!(planned.said.lines[0].0, outcome);
-        assert_eq!(planned.users.len(), usize::from(outcome == EntryOutcome::Made));
+        assert_eq!(planned.users.len(), usize::from(outcome == EntryOutcome::Created));
         let planned = plan(&import, UserChanges::LeaveOut, &ExistingRecords::default());
         assert_eq!((planned.users.len(), planned.said.lines.len(), planned.said.left_out), (0, 0, 1));
     }
@@ -168,10 +168,10 @@ fn suggested_owner_differs_in_few_letters() {
 }
 
 #[test]
-fn address_that_is_a_username_is_left_alone() {
+fn address_that_is_a_username_is_skipped() {
     let user = UserRecord { email: email("zoe@host.example"), name: String::new(), enabled: true, verified: true };
     let known =
         ExistingRecords { users: [(user.email.clone(), KnownUser::Username)].into(), ..ExistingRecords::default() };
     let planned = plan(&Import { users: vec![user], accounts: vec![] }, UserChanges::Add, &known);
-    assert_eq!((planned.said.lines[0].0, planned.users.len()), (EntryOutcome::LeftAlone, 0));
+    assert_eq!((planned.said.lines[0].0, planned.users.len()), (EntryOutcome::Skipped, 0));
 }

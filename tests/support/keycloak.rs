@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 /// The administrator of the server.
 pub const ADMIN: &str = "admin";
 /// Timeout for the start.
-const PATIENCE: Duration = Duration::from_secs(240);
+const START_TIMEOUT: Duration = Duration::from_secs(240);
 
 /// A running Keycloak.
 pub struct Keycloak {
@@ -129,7 +129,7 @@ impl Keycloak {
         let url = format!("{}/realms/master", self.base);
         let began = Instant::now();
         while apart(|| async { reqwest::get(&url).await.is_ok_and(|answer| answer.status() == 200) }) != Some(true) {
-            assert!(began.elapsed() < PATIENCE, "Keycloak did not start in {PATIENCE:?}");
+            assert!(began.elapsed() < START_TIMEOUT, "Keycloak did not start in {START_TIMEOUT:?}");
             std::thread::sleep(Duration::from_millis(250));
         }
     }

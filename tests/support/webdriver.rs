@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::keycloak::{free_port, leashed};
 
 /// Timeout for a page.
-const PATIENCE: Duration = Duration::from_secs(90);
+const PAGE_TIMEOUT: Duration = Duration::from_secs(90);
 /// The name of an element's identifier in WebDriver.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
@@ -44,7 +44,7 @@ impl Chromium {
         let base = format!("http://127.0.0.1:{port}");
         let began = Instant::now();
         while http.get(format!("{base}/status")).send().await.is_err() {
-            assert!(began.elapsed() < PATIENCE, "chromedriver did not start");
+            assert!(began.elapsed() < PAGE_TIMEOUT, "chromedriver did not start");
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         let profile = tempfile::tempdir().unwrap();
@@ -106,7 +106,7 @@ impl Chromium {
                 self.post(&format!("/element/{id}/{action}"), body.clone()).await
             };
             let Err(why) = done.await else { return };
-            assert!(began.elapsed() < PATIENCE, "{css} {action} at {}: {why}", self.url().await);
+            assert!(began.elapsed() < PAGE_TIMEOUT, "{css} {action} at {}: {why}", self.url().await);
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }
@@ -123,7 +123,7 @@ impl Chromium {
     pub async fn answer(&self, text: &str) {
         let began = Instant::now();
         while self.post("/alert/text", json!({"text": text})).await.is_err() {
-            assert!(began.elapsed() < PATIENCE, "nothing is asked at {}", self.url().await);
+            assert!(began.elapsed() < PAGE_TIMEOUT, "nothing is asked at {}", self.url().await);
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
         self.post("/alert/accept", json!({})).await.unwrap();
@@ -137,7 +137,7 @@ impl Chromium {
             if url.starts_with(start) {
                 return url;
             }
-            assert!(began.elapsed() < PATIENCE, "it is at {url}");
+            assert!(began.elapsed() < PAGE_TIMEOUT, "it is at {url}");
             tokio::time::sleep(Duration::from_millis(200)).await;
         }
     }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::validation;
 
 /// The longest string that a rule checks, in characters.
-const JUDGED: u32 = 512;
+const VALIDATED_LENGTH: u32 = 512;
 /// The longest enumeration value, instant or duration, in characters.
 const WORD: u32 = 64;
 /// The longest object name, in characters.
@@ -56,11 +56,11 @@ fn status_list(max: u32, item: Schema) -> Schema {
 // --- spec
 
 pub fn address(_: &mut SchemaGenerator) -> Schema {
-    text(JUDGED, &[validation::address()])
+    text(VALIDATED_LENGTH, &[validation::address()])
 }
 
 pub fn immutable_address(_: &mut SchemaGenerator) -> Schema {
-    text(JUDGED, &[validation::address(), validation::immutable_address()])
+    text(VALIDATED_LENGTH, &[validation::address(), validation::immutable_address()])
 }
 
 pub fn host_admins(generator: &mut SchemaGenerator) -> Schema {
@@ -95,20 +95,26 @@ pub fn methods(_: &mut SchemaGenerator) -> Schema {
     whole_list(
         16,
         text(WORD, &[validation::method()]),
-        &[validation::methods_listed(), validation::each_once("method")],
+        &[validation::methods_listed(), validation::unique_list("method")],
     )
 }
 
 pub fn longest_stay(_: &mut SchemaGenerator) -> Schema {
-    text(WORD, &[validation::duration(), validation::some_time("no limit")])
+    text(WORD, &[validation::duration(), validation::nonzero_duration("no limit")])
 }
 
 pub fn invitation_lifetime(_: &mut SchemaGenerator) -> Schema {
-    text(WORD, &[validation::duration(), validation::some_time("the default, 72h"), validation::invitation_lifetime()])
+    text(
+        WORD,
+        &[validation::duration(), validation::nonzero_duration("the default, 72h"), validation::invitation_lifetime()],
+    )
 }
 
 pub fn enrolment_deadline(_: &mut SchemaGenerator) -> Schema {
-    text(WORD, &[validation::duration(), validation::some_time("the default, 168h"), validation::enrolment_deadline()])
+    text(
+        WORD,
+        &[validation::duration(), validation::nonzero_duration("the default, 168h"), validation::enrolment_deadline()],
+    )
 }
 
 pub fn instant(_: &mut SchemaGenerator) -> Schema {
@@ -122,8 +128,8 @@ pub fn max_guests(_: &mut SchemaGenerator) -> Schema {
 pub fn domains(_: &mut SchemaGenerator) -> Schema {
     whole_list(
         100,
-        text(JUDGED, &[validation::domain()]),
-        &[validation::domains_listed(), validation::each_once("domain")],
+        text(VALIDATED_LENGTH, &[validation::domain()]),
+        &[validation::domains_listed(), validation::unique_list("domain")],
     )
 }
 

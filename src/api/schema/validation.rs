@@ -88,7 +88,7 @@ pub fn addresses_once() -> Value {
 }
 
 /// `InvalidValue`: no item occurs twice.
-pub fn each_once(what: &str) -> Value {
+pub fn unique_list(what: &str) -> Value {
     rule("self.all(a, self.exists_one(b, b == a))", &format!("InvalidValue: each {what} stands in the list once"))
 }
 
@@ -151,7 +151,7 @@ fn plain_text() -> String {
 }
 
 /// `InvalidValue`. Passes a value that is no duration.
-pub fn some_time(otherwise: &str) -> Value {
+pub fn nonzero_duration(otherwise: &str) -> Value {
     rule(
         format!("self == '' || !{} || self.matches('[1-9]')", matches(pattern::DURATION)),
         &format!("InvalidValue: a duration of 0 lets nobody in; leave the field out for {otherwise}"),

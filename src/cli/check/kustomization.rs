@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::layout::{Layout, has_ending, names_us};
+use super::layout::{Layout, has_known_extension, names_us};
 use crate::api;
 use crate::domain::quote;
 use crate::yaml::{
@@ -133,10 +133,10 @@ impl Kustomization {
 
     /// Whether the rendered manifests may contain guestlist's objects.
     fn concerns_us(&self) -> bool {
-        names_us(&self.directory) || self.reaches_us(&mut BTreeSet::new())
+        names_us(&self.directory) || self.may_contain_our_objects(&mut BTreeSet::new())
     }
 
-    fn reaches_us(&self, seen: &mut BTreeSet<PathBuf>) -> bool {
+    fn may_contain_our_objects(&self, seen: &mut BTreeSet<PathBuf>) -> bool {
         if !seen.insert(real(&self.directory)) {
             return false;
         }
@@ -146,7 +146,7 @@ impl Kustomization {
         }
         let sources = SOURCES.iter().flat_map(|field| self.paths(field));
         let reaches = |path: &Path, seen: &mut BTreeSet<PathBuf>| match Self::of(path) {
-            Some(further) => further.reaches_us(seen),
+            Some(further) => further.may_contain_our_objects(seen),
             None => path.is_file() && names_us(path),
         };
         let is_or_may_be_ours = sources.map(|path| self.directory.join(path)).any(|path| {
@@ -194,7 +194,7 @@ fn manifests(directory: &Path, is_excluded: &dyn Fn(&Path) -> bool) -> Vec<PathB
         }
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             found.extend(manifests(&path, is_excluded));
-        } else if has_ending(&path) && path.is_file() {
+        } else if has_known_extension(&path) && path.is_file() {
             found.push(path);
         }
     }

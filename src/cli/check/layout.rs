@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::{api, yaml};
 
 /// The extensions of manifests in a directory, as in kubectl.
-pub const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
+pub const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
 const CHARTS: [&str; 2] = ["Chart.yaml", "Chart.yml"];
 
 /// The files of a directory that are not manifests, and the files that have to be rendered.
@@ -57,6 +57,6 @@ pub fn names_us(path: &Path) -> bool {
 }
 
 /// Whether a file in a directory has the extension of a manifest.
-pub fn has_ending(path: &Path) -> bool {
-    path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known))
+pub fn has_known_extension(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| EXTENSIONS.iter().any(|known| ending == *known))
 }

@@ -41,12 +41,12 @@ const FIELDS: [&str; 15] = [
 pub fn read(root: &Node, kind: Kind, namespace: &str, checker: &mut Checker<'_>) -> ObjectMeta {
     let mut meta = ObjectMeta { namespace: Some(namespace.to_owned()), ..ObjectMeta::default() };
     let Some(entry) = root.entry("metadata").filter(|entry| !matches!(entry.value.value, Value::Null)) else {
-        checker.say(&root.mark(), "metadata.name", "metadata.name is missing; it is required");
+        checker.report(&root.mark(), "metadata.name", "metadata.name is missing; it is required");
         return meta;
     };
     if !matches!(entry.value.value, Value::Map(_)) {
         let message = format!("metadata is a map, not {}", entry.value.describe());
-        checker.say(&field_mark(entry), "metadata", message);
+        checker.report(&field_mark(entry), "metadata", message);
         return meta;
     }
     for field in entry.value.entries() {
@@ -62,7 +62,7 @@ pub fn read(root: &Node, kind: Kind, namespace: &str, checker: &mut Checker<'_>)
             Some(_) => "metadata.name is missing; with generateName no other object could name this one",
             None => "metadata.name is missing; it is required",
         };
-        checker.say(&entry.key_span, "metadata.name", message);
+        checker.report(&entry.key_span, "metadata.name", message);
     }
     meta
 }
@@ -74,14 +74,18 @@ fn take(field: &MapEntry, kind: Kind, path: &str, meta: &mut ObjectMeta, checker
             if let Some(name) = meta.name.as_deref().filter(|name| !is_subdomain(name)) {
                 let form =
                     "lower-case letters, digits, '-' and '.', at most 253, beginning and ending with a letter or digit";
-                checker.say(&field_mark(field), path, format!("{} is not the name of an object: {form}", quote(name)));
+                checker.report(
+                    &field_mark(field),
+                    path,
+                    format!("{} is not the name of an object: {form}", quote(name)),
+                );
             }
         }
         "namespace" => {
             let given = text(field, path, checker).filter(|name| !name.is_empty());
             if let Some(name) = given.as_deref().filter(|name| !is_label(name)) {
                 let form = "lower-case letters, digits and '-', at most 63";
-                checker.say(&field_mark(field), path, format!("{} is not a namespace: {form}", quote(name)));
+                checker.report(&field_mark(field), path, format!("{} is not a namespace: {form}", quote(name)));
             }
             meta.namespace = given.or_else(|| meta.namespace.take());
         }
@@ -95,7 +99,7 @@ fn take(field: &MapEntry, kind: Kind, path: &str, meta: &mut ObjectMeta, checker
         "ownerReferences" => owners(field, path, checker),
         "generation" | "deletionGracePeriodSeconds" if !matches!(field.value.value, Value::Int(_)) => {
             let message = format!("{path} is a whole number, not {}", field.value.describe());
-            checker.say(&field_mark(field), path, message);
+            checker.report(&field_mark(field), path, message);
         }
         "managedFields" => drop(typed_items(field, path, checker)),
         "generateName" | "resourceVersion" | "selfLink" => drop(text(field, path, checker)),
@@ -108,7 +112,7 @@ fn text(field: &MapEntry, path: &str, checker: &mut Checker<'_>) -> Option<Strin
     let text = field.value.text();
     if text.is_none() {
         let message = format!("{path} is a string, not {}; {}", field.value.describe(), form(path));
-        checker.say(&field_mark(field), path, message);
+        checker.report(&field_mark(field), path, message);
     }
     text.map(str::to_owned)
 }
@@ -118,7 +122,7 @@ fn time(field: &MapEntry, path: &str, checker: &mut Checker<'_>) -> Option<Time>
     match instant(&text) {
         Ok(time) => Some(Time(time)),
         Err(message) => {
-            checker.say(&field_mark(field), path, message);
+            checker.report(&field_mark(field), path, message);
             None
         }
     }
@@ -127,13 +131,13 @@ fn time(field: &MapEntry, path: &str, checker: &mut Checker<'_>) -> Option<Time>
 /// A map of strings whose keys are names.
 fn texts(field: &MapEntry, path: &str, checker: &mut Checker<'_>) -> BTreeMap<String, String> {
     if !matches!(field.value.value, Value::Map(_)) {
-        checker.say(&field_mark(field), path, format!("{path} is a map, not {}", field.value.describe()));
+        checker.report(&field_mark(field), path, format!("{path} is a map, not {}", field.value.describe()));
     }
     let mut texts = BTreeMap::new();
     for entry in field.value.entries() {
         let place = format!("{path}.{}", entry.key);
         if !is_qualified(&entry.key) {
-            checker.say(&entry.key_span, &place, name_form(&entry.key));
+            checker.report(&entry.key_span, &place, name_form(&entry.key));
         }
         texts.extend(text(entry, &place, checker).map(|text| (entry.key.clone(), text)));
     }
@@ -156,7 +160,7 @@ fn annotations(field: &MapEntry, kind: Kind, path: &str, checker: &mut Checker<'
     let size: usize = texts.iter().map(|(name, text)| name.len() + text.len()).sum();
     if size > MOST_ANNOTATED {
         let message = format!("all annotations together have {size} bytes; at most {MOST_ANNOTATED} fit");
-        checker.say(&field_mark(field), path, message);
+        checker.report(&field_mark(field), path, message);
     }
     texts
 }
@@ -177,7 +181,7 @@ fn labels(field: &MapEntry, path: &str, checker: &mut Checker<'_>) -> BTreeMap<S
             let form =
                 "nothing, or at most 63 letters, digits, '-', '_' and '.', beginning and ending with a letter or digit";
             let message = format!("{} is not the value of a label: {form}", quote(value));
-            checker.say(&field_mark(entry), &format!("{path}.{}", entry.key), message);
+            checker.report(&field_mark(entry), &format!("{path}.{}", entry.key), message);
         }
     }
     texts
@@ -188,8 +192,8 @@ fn finalizers(field: &MapEntry, path: &str, checker: &mut Checker<'_>) {
         let place = format!("{path}[{index}]");
         match item.text() {
             Some(name) if is_qualified(name) => {}
-            Some(name) => checker.say(&item.mark(), &place, name_form(name)),
-            None => checker.say(&item.mark(), &place, format!("{place} is a string, not {}", item.describe())),
+            Some(name) => checker.report(&item.mark(), &place, name_form(name)),
+            None => checker.report(&item.mark(), &place, format!("{place} is a string, not {}", item.describe())),
         }
     }
 }
@@ -199,7 +203,7 @@ fn owners(field: &MapEntry, path: &str, checker: &mut Checker<'_>) {
         for name in ["apiVersion", "kind", "name", "uid"] {
             if item.get(name).and_then(Node::text).is_none_or(str::is_empty) {
                 let place = format!("{path}[{index}].{name}");
-                checker.say(&item.mark(), &place, format!("{place} is missing; it is required"));
+                checker.report(&item.mark(), &place, format!("{place} is missing; it is required"));
             }
         }
     }
@@ -209,14 +213,14 @@ fn items<'n>(field: &'n MapEntry, path: &str, checker: &mut Checker<'_>) -> &'n 
     if let Value::List(items) = &field.value.value {
         return items;
     }
-    checker.say(&field_mark(field), path, format!("{path} is a list, not {}", field.value.describe()));
+    checker.report(&field_mark(field), path, format!("{path} is a list, not {}", field.value.describe()));
     &[]
 }
 
 /// The items of a list of objects, if all their fields have the types that kubectl decodes.
 fn typed_items<'n>(field: &'n MapEntry, path: &str, checker: &mut Checker<'_>) -> &'n [Node] {
     if let Some(problem) = yaml::metadata::field_problem(field) {
-        checker.say(&problem.span, path, problem.message);
+        checker.report(&problem.span, path, problem.message);
         return &[];
     }
     items(field, path, checker)

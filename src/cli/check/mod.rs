@@ -29,7 +29,7 @@ use std::process::ExitCode;
 
 use jiff::Timestamp;
 
-use super::terminal::complain;
+use super::terminal::print_error;
 use crate::cache::{Kind, Object, ObjectRef};
 use crate::workspace_policy::WorkspacePolicy;
 use crate::yaml::node::Node;
@@ -92,7 +92,7 @@ pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> ExitCode {
     let policy = match args.workspace.as_deref().map(policy).transpose() {
         Ok(policy) => policy,
         Err(problem) => {
-            complain(&problem);
+            print_error(&problem);
             return ExitCode::from(UNREADABLE);
         }
     };
@@ -105,7 +105,7 @@ pub(super) fn run(args: &CheckArgs, out: &mut dyn Write) -> ExitCode {
     };
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
-            complain(&format!("failed to write the output: {error}"));
+            print_error(&format!("failed to write the output: {error}"));
             ExitCode::from(UNREADABLE)
         }
         Ok(()) | Err(_) => ExitCode::from(report.status()),
@@ -136,7 +136,7 @@ fn check(
         }
     }
     rules::all(objects, policy, now, &mut report.findings);
-    report.settle();
+    report.sort_and_deduplicate();
     report
 }
 
@@ -179,7 +179,7 @@ fn examine_texts(
     same_uids(&objects, &mut report.findings);
     leaving(&objects, &mut report.findings);
     rules::all(objects, Some(policy), now, &mut report.findings);
-    report.settle();
+    report.sort_and_deduplicate();
     Examined { objects: declared, names, report }
 }
 
@@ -242,7 +242,7 @@ impl Examined {
     /// The warnings, one line each, without those about objects that wait: the planner reports these from the directory.
     fn warnings(&self) -> Vec<String> {
         let waits = |finding: &Finding| match finding.code {
-            Code::Rule(reason) => rules::wait_of(reason).is_some_and(|(_, message)| finding.message == message),
+            Code::Rule(reason) => rules::waiting_field(reason).is_some_and(|(_, message)| finding.message == message),
             _ => false,
         };
         let shown = |finding: &&Finding| finding.severity == Severity::Warning && !waits(finding);

@@ -215,7 +215,7 @@ impl Reader {
         }
         if spec.is_none() && !checker.broken.contains("spec") {
             let mark = root.entry("spec").map_or_else(|| root.mark(), field_mark);
-            checker.say(&mark, "spec", "spec is missing; it is required");
+            checker.report(&mark, "spec", "spec is missing; it is required");
         }
         spec
     }

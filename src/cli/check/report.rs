@@ -43,7 +43,7 @@ impl Report {
     }
 
     /// Sorts the findings by their place and removes duplicates: an alias repeats the findings of its anchor.
-    pub fn settle(&mut self) {
+    pub fn sort_and_deduplicate(&mut self) {
         for finding in &mut self.findings {
             if let Some(source) = self.sources.get(finding.at.source) {
                 let fit = source.fit(&(finding.at.start..finding.at.end));

@@ -47,13 +47,13 @@ pub fn all(
             // A duplicate is still checked by the rules of a single object.
             let mut alone = ObjectCache::default();
             alone.replace(key.kind, vec![declared.into()]);
-            let place = Placed { key, source, root, broken };
-            place.say(own(&alone, &place.key), None, |_| None, findings);
+            let place = LocatedObject { key, source, root, broken };
+            place.report(own(&alone, &place.key), None, |_| None, findings);
             continue;
         }
         first.insert(key.clone(), here);
         lists.entry(key.kind).or_default().push(declared.into());
-        judged.push(Placed { key, source, root, broken });
+        judged.push(LocatedObject { key, source, root, broken });
     }
     for (kind, list) in lists {
         index.replace(kind, list);
@@ -75,12 +75,12 @@ pub fn all(
     };
     for object in &judged {
         if let Some(judgement) = evaluate(world, &object.key) {
-            let other = |reason| first.get(&rival(&index, &object.key, reason)?).cloned();
-            object.say(judgement.violations, judgement.wait, other, findings);
+            let other = |reason| first.get(&conflicting_object(&index, &object.key, reason)?).cloned();
+            object.report(judgement.violations, judgement.wait, other, findings);
         }
-        object.say_absent(&index, findings);
-        object.say_over(&index, now, findings);
-        object.say_short(&index, findings);
+        object.report_missing_memberships(&index, findings);
+        object.report_past_end(&index, now, findings);
+        object.report_short_durations(&index, findings);
     }
 }
 
@@ -102,7 +102,7 @@ fn own(index: &ObjectCache, key: &ObjectRef) -> Vec<Violation> {
 }
 
 /// The object that already has the address or account that `key` claims. Files of one author may name both.
-fn rival(index: &ObjectCache, key: &ObjectRef, reason: Reason) -> Option<ObjectRef> {
+fn conflicting_object(index: &ObjectCache, key: &ObjectRef, reason: Reason) -> Option<ObjectRef> {
     let (namespace, name) = (&*key.namespace, &*key.name);
     let (meta, kind) = if reason == Reason::AlreadyGuest {
         let mine = index.membership(namespace, name)?.read()?;
@@ -122,15 +122,15 @@ fn rival(index: &ObjectCache, key: &ObjectRef, reason: Reason) -> Option<ObjectR
 }
 
 /// An object and the places of its fields.
-struct Placed {
+struct LocatedObject {
     key: ObjectRef,
     source: usize,
     root: crate::yaml::node::Node,
     broken: BTreeSet<String>,
 }
 
-impl Placed {
-    fn say(
+impl LocatedObject {
+    fn report(
         &self,
         violations: Vec<Violation>,
         wait: Option<Reason>,
@@ -146,7 +146,7 @@ impl Placed {
             }
         }
         if let Some(reason) = wait
-            && let Some((path, message)) = wait_of(reason)
+            && let Some((path, message)) = waiting_field(reason)
         {
             let named = path
                 .split('.')
@@ -183,7 +183,7 @@ impl Placed {
     }
 
     /// Reports an end in the past: with a wrong year, nobody would be invited, without any message.
-    fn say_over(&self, index: &ObjectCache, now: Timestamp, findings: &mut Vec<Finding>) {
+    fn report_past_end(&self, index: &ObjectCache, now: Timestamp, findings: &mut Vec<Finding>) {
         let (namespace, name) = (&self.key.namespace, &self.key.name);
         let end = match self.key.kind {
             Kind::Partner => {
@@ -204,7 +204,7 @@ impl Placed {
 
     /// Reports durations that are too short to act in. The API server accepts them, and with a wrong unit no guest
     /// could join.
-    fn say_short(&self, index: &ObjectCache, findings: &mut Vec<Finding>) {
+    fn report_short_durations(&self, index: &ObjectCache, findings: &mut Vec<Finding>) {
         if self.key.kind != Kind::Partner {
             return;
         }
@@ -233,7 +233,7 @@ impl Placed {
 
     /// Reports the entries of a share that name memberships missing from these files, if the files contain the share's
     /// partner.
-    fn say_absent(&self, index: &ObjectCache, findings: &mut Vec<Finding>) {
+    fn report_missing_memberships(&self, index: &ObjectCache, findings: &mut Vec<Finding>) {
         if self.key.kind != Kind::Share {
             return;
         }
@@ -276,7 +276,7 @@ fn impossible(name: &str) -> Option<String> {
 
 /// The field that makes an object wait, and why. `None`: the partner causes the wait. The partner's own finding reports
 /// it once, instead of once for each guest.
-pub fn wait_of(reason: Reason) -> Option<(&'static str, &'static str)> {
+pub fn waiting_field(reason: Reason) -> Option<(&'static str, &'static str)> {
     if reason == Reason::PartnerNotFound {
         Some(("spec.partnerRef.name", "this partner is not in these files; the object waits until it is there"))
     } else if reason == Reason::InviterNotActive {

@@ -44,7 +44,7 @@ impl<'a> Checker<'a> {
     }
 
     /// Reports a mismatch at a path.
-    pub fn say(&mut self, span: &Span, path: &str, message: impl Into<String>) {
+    pub fn report(&mut self, span: &Span, path: &str, message: impl Into<String>) {
         let finding = Finding::error(Code::Schema, Location::new(self.source, span), message);
         self.findings.push(Finding { path: path.to_owned(), ..finding });
     }
@@ -52,7 +52,7 @@ impl<'a> Checker<'a> {
     /// Reads a field of an object. The API server drops a null on creation; server-side apply refuses it.
     pub fn field(&mut self, entry: &MapEntry, schema: &JSONSchemaProps, path: &str) -> Option<Json> {
         if matches!(entry.value.value, Value::Null) {
-            self.say(&field_mark(entry), path, format!("{path} has no value; give it one, or remove the field"));
+            self.report(&field_mark(entry), path, format!("{path} has no value; give it one, or remove the field"));
             self.broken.insert(path.to_owned());
             return None;
         }
@@ -68,17 +68,17 @@ impl<'a> Checker<'a> {
                 Some(Json::from(text.as_str()))
             }
             (Some("boolean"), Value::Bool(value)) => {
-                self.surprise(node, value, path);
+                self.check_surprising(node, value, path);
                 Some(Json::from(*value))
             }
             (Some("integer"), Value::Int(value)) => {
-                self.surprise(node, value, path);
+                self.check_surprising(node, value, path);
                 self.range(*value, mark, schema, path);
                 Some(Json::from(*value))
             }
             (Some("integer"), Value::Float(value)) if whole(*value).is_some() => {
                 let value = whole(*value).unwrap_or_default();
-                self.said_as(node, &value, path);
+                self.report_reading(node, &value, path);
                 self.range(value, mark, schema, path);
                 Some(Json::from(value))
             }
@@ -108,7 +108,7 @@ impl<'a> Checker<'a> {
             "boolean" => "a boolean",
             _ => "a string",
         };
-        self.say(mark, path, format!("{path} is {wanted}, not {}{hint}", node.describe()));
+        self.report(mark, path, format!("{path} is {wanted}, not {}{hint}", node.describe()));
         self.broken.insert(path.to_owned());
     }
 
@@ -133,11 +133,11 @@ impl<'a> Checker<'a> {
         for name in schema.required.iter().flatten().filter(|name| !made.contains_key(*name)).collect::<Vec<_>>() {
             let place = format!("{path}.{name}");
             if !self.broken.contains(&place) {
-                self.say(mark, &place, format!("{place} is missing; it is required"));
+                self.report(mark, &place, format!("{place} is missing; it is required"));
                 self.broken.insert(place);
             }
             if let Some(schema) = properties.and_then(|properties| properties.get(name)) {
-                made.insert(name.clone(), stand_in(schema));
+                made.insert(name.clone(), placeholder(schema));
             }
         }
         Json::Object(made)
@@ -155,7 +155,7 @@ impl<'a> Checker<'a> {
             known.sort_unstable();
             if known.is_empty() { String::new() } else { format!("; here are {}", known.join(", ")) }
         };
-        self.say(&entry.key_span, path, format!("there is no field {}{hint}", quote(&entry.key)));
+        self.report(&entry.key_span, path, format!("there is no field {}{hint}", quote(&entry.key)));
     }
 
     fn array(&mut self, items: &[Node], mark: &Span, schema: &JSONSchemaProps, path: &str) -> Json {
@@ -163,10 +163,10 @@ impl<'a> Checker<'a> {
         let mut made = Vec::with_capacity(items.len());
         for (index, node) in items.iter().enumerate() {
             let value = self.value(node, &node.mark(), item, &format!("{path}[{index}]"));
-            made.push(value.unwrap_or_else(|| stand_in(item)));
+            made.push(value.unwrap_or_else(|| placeholder(item)));
         }
         if let Some(most) = schema.max_items.filter(|most| i64::try_from(items.len()).is_ok_and(|len| len > *most)) {
-            self.say(mark, path, format!("{path} has {} entries; at most {most} fit", items.len()));
+            self.report(mark, path, format!("{path} has {} entries; at most {most} fit", items.len()));
         }
         Json::Array(made)
     }
@@ -174,14 +174,14 @@ impl<'a> Checker<'a> {
     fn lengths(&mut self, text: &str, mark: &Span, schema: &JSONSchemaProps, path: &str) {
         let length = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
         if let Some(most) = schema.max_length.filter(|most| length > *most) {
-            self.say(mark, path, format!("{path} has {length} characters; at most {most} fit"));
+            self.report(mark, path, format!("{path} has {length} characters; at most {most} fit"));
         }
         if let Some(least) = schema.min_length.filter(|least| length < *least) {
             let message = match least {
                 1 => format!("{path} is empty"),
                 _ => format!("{path} has {length} characters; at least {least} are needed"),
             };
-            self.say(mark, path, message);
+            self.report(mark, path, message);
         }
     }
 
@@ -190,20 +190,20 @@ impl<'a> Checker<'a> {
         #[allow(clippy::cast_precision_loss)]
         let value_as_bound = value as f64;
         if let Some(least) = schema.minimum.filter(|least| value_as_bound < *least) {
-            self.say(mark, path, format!("{path} is {value}; the least is {least}"));
+            self.report(mark, path, format!("{path} is {value}; the least is {least}"));
         }
         if let Some(most) = schema.maximum.filter(|most| value_as_bound > *most) {
-            self.say(mark, path, format!("{path} is {value}; the most is {most}"));
+            self.report(mark, path, format!("{path} is {value}; the most is {most}"));
         }
     }
 
-    fn surprise(&mut self, node: &Node, value: &dyn std::fmt::Display, path: &str) {
+    fn check_surprising(&mut self, node: &Node, value: &dyn std::fmt::Display, path: &str) {
         if node.surprising {
-            self.said_as(node, value, path);
+            self.report_reading(node, value, path);
         }
     }
 
-    fn said_as(&mut self, node: &Node, value: &dyn std::fmt::Display, path: &str) {
+    fn report_reading(&mut self, node: &Node, value: &dyn std::fmt::Display, path: &str) {
         let message = format!("kubectl reads this as {value}, as YAML 1.1 has it; write {value}");
         let finding = Finding::warning(Code::Scalar, Location::new(self.source, &node.span), message);
         self.findings.push(Finding { path: path.to_owned(), ..finding });
@@ -228,7 +228,7 @@ fn whole(value: f64) -> Option<i64> {
 }
 
 /// The value that replaces a missing or mismatching one, so that deserialization succeeds.
-fn stand_in(schema: &JSONSchemaProps) -> Json {
+fn placeholder(schema: &JSONSchemaProps) -> Json {
     match schema.type_.as_deref() {
         Some("string") => Json::from(""),
         Some("integer") => Json::from(0),
@@ -237,7 +237,7 @@ fn stand_in(schema: &JSONSchemaProps) -> Json {
         _ => {
             let required = schema.required.iter().flatten();
             let fields = required.filter_map(|name| {
-                schema.properties.as_ref()?.get(name).map(|property| (name.clone(), stand_in(property)))
+                schema.properties.as_ref()?.get(name).map(|property| (name.clone(), placeholder(property)))
             });
             Json::Object(fields.collect())
         }

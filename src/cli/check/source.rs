@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use super::finding::Code;
 use super::glob::Glob;
 use super::kustomization::Kustomization;
-use super::layout::{self, ENDINGS, has_ending};
+use super::layout::{self, EXTENSIONS, has_known_extension};
 use crate::domain::quote;
 use crate::yaml;
 
@@ -50,7 +50,7 @@ impl Source {
         let mut blocks = Vec::with_capacity(text.len() / BLOCK + 1);
         for block in text.as_bytes().chunks(BLOCK) {
             blocks.push(before);
-            before += begun(block);
+            before += count_characters(block);
         }
         Self { name: name.into(), text, is_found: false, lines, blocks }
     }
@@ -67,7 +67,7 @@ impl Source {
     fn characters(&self, offset: usize) -> usize {
         let block = (offset / BLOCK).min(self.blocks.len().saturating_sub(1));
         let rest = self.text.as_bytes().get(block * BLOCK..offset).unwrap_or_default();
-        self.blocks.get(block).copied().unwrap_or_default() + begun(rest)
+        self.blocks.get(block).copied().unwrap_or_default() + count_characters(rest)
     }
 
     /// The text of a line, without its end.
@@ -93,7 +93,7 @@ impl Source {
 }
 
 /// The number of characters that start in these bytes.
-fn begun(bytes: &[u8]) -> usize {
+fn count_characters(bytes: &[u8]) -> usize {
     bytes.iter().filter(|byte| **byte & 0xc0 != 0x80).count()
 }
 
@@ -241,7 +241,7 @@ impl Finder<'_> {
             } else if ends_in_capitals(&path) {
                 let problem = "not read: the ending of a manifest is .yaml, .yml or .json in lower case; rename the file, or name it as PATH";
                 self.skipped.push(Refused { name: name(&path), problem: problem.to_owned(), code: Code::Skipped });
-            } else if has_ending(&path) && !is_something_else(&path) && self.is_new(&path) {
+            } else if has_known_extension(&path) && !is_something_else(&path) && self.is_new(&path) {
                 self.files.push(Ok((path, true)));
             }
         }
@@ -255,8 +255,8 @@ fn is_something_else(path: &Path) -> bool {
 
 /// Whether the file would be a manifest if its ending were in lower case.
 fn ends_in_capitals(path: &Path) -> bool {
-    let any_case = |ending: &OsStr| ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known));
-    !has_ending(path) && path.extension().is_some_and(any_case)
+    let any_case = |ending: &OsStr| EXTENSIONS.iter().any(|known| ending.eq_ignore_ascii_case(known));
+    !has_known_extension(path) && path.extension().is_some_and(any_case)
 }
 
 fn name(path: &Path) -> String {

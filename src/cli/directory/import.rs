@@ -48,11 +48,11 @@ pub struct Entries {
     pub file: ImportFile,
     /// The name of the file.
     name: String,
-    people: Vec<Named>,
+    people: Vec<NamedPerson>,
 }
 
 /// A person in the file.
-struct Named {
+struct NamedPerson {
     email: Email,
     place: String,
     /// The account that the person owns. `None`: the entry of a user.
@@ -64,7 +64,7 @@ impl Entries {
     /// there is no such entry.
     pub fn refused(&self, held: &Snapshot) -> Option<Problem> {
         let guest = |email: &Email| held.guests.iter().find(|guest| guest.address == *email && guest.is_live());
-        let lines = self.people.iter().filter_map(|Named { email, place, account }| {
+        let lines = self.people.iter().filter_map(|NamedPerson { email, place, account }| {
             let guest = guest(email)?;
             let why = match account {
                 Some(account) => format!(
@@ -78,7 +78,7 @@ impl Entries {
             Some(format!("{}{place}: {why}", self.name))
         });
         let lines: Vec<String> = lines.collect();
-        (!lines.is_empty()).then(|| Problem::Said(format!("{}\n{NOTHING}", lines.join("\n"))))
+        (!lines.is_empty()).then(|| Problem::Message(format!("{}\n{NOTHING}", lines.join("\n"))))
     }
 }
 
@@ -87,7 +87,7 @@ const NOTHING: &str = "nothing was imported";
 /// Reads a file, or standard input where it is `-`.
 pub fn read(file: &Path) -> Result<Entries, Problem> {
     let name = if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() };
-    let failed = |error: std::io::Error| Problem::Said(format!("{name} cannot be read: {error}"));
+    let failed = |error: std::io::Error| Problem::Message(format!("{name} cannot be read: {error}"));
     let mut bytes = Vec::new();
     if file == Path::new("-") {
         std::io::stdin().lock().read_to_end(&mut bytes).map_err(failed)?;
@@ -95,10 +95,10 @@ pub fn read(file: &Path) -> Result<Entries, Problem> {
         bytes = std::fs::read(file).map_err(failed)?;
     }
     let text =
-        yaml::decode_bytes(bytes).map_err(|problem| Problem::Said(format!("{name} cannot be read: {problem}")))?;
+        yaml::decode_bytes(bytes).map_err(|problem| Problem::Message(format!("{name} cannot be read: {problem}")))?;
     let (file, people) = parse(&text).map_err(|problems| {
         let lines = problems.iter().map(|(place, what)| format!("{name}{place}: {what}"));
-        Problem::Said(format!("{}\n{NOTHING}", lines.collect::<Vec<_>>().join("\n")))
+        Problem::Message(format!("{}\n{NOTHING}", lines.collect::<Vec<_>>().join("\n")))
     })?;
     Ok(Entries { file, name, people })
 }
@@ -115,7 +115,7 @@ pub fn read_import(text: &str) -> Result<ImportFile, Vec<Found>> {
     parse(text).map(|(file, _)| file)
 }
 
-fn parse(text: &str) -> Result<(ImportFile, Vec<Named>), Vec<Found>> {
+fn parse(text: &str) -> Result<(ImportFile, Vec<NamedPerson>), Vec<Found>> {
     let options = serde_saphyr::options! { with_snippet: false };
     let read: Option<Lists> =
         serde_saphyr::from_str_with_options(text, options).map_err(|error| vec![unreadable(&error)])?;
@@ -142,7 +142,7 @@ fn unreadable(error: &Error) -> Found {
 struct Reader {
     users: BTreeMap<Email, u64>,
     accounts: BTreeMap<String, u64>,
-    people: Vec<Named>,
+    people: Vec<NamedPerson>,
     problems: Vec<Found>,
 }
 
@@ -154,7 +154,7 @@ impl Reader {
     fn email(&mut self, text: &Spanned<String>, account: Option<&str>) -> Option<Email> {
         let email = Email::parse(&text.value).map_err(|error| self.problem(text.referenced, error)).ok()?;
         let account = account.map(str::to_owned);
-        self.people.push(Named { email: email.clone(), place: place(text.referenced), account });
+        self.people.push(NamedPerson { email: email.clone(), place: place(text.referenced), account });
         Some(email)
     }
 

@@ -63,8 +63,8 @@ enum Command {
     /// Add and update accounts and users from a YAML file; removes nothing
     ///
     /// The embedded directory takes users from the file as well. In a realm of Keycloak, users are left out unless --users is
-    /// given: then import adds those who do not exist, and never changes existing ones. It prints a line for each entry: made,
-    /// changed, unchanged or left alone.
+    /// given: then import adds those who do not exist, and never changes existing ones. It prints a line for each entry: created,
+    /// configured, unchanged or skipped.
     #[command(
         after_help = "Examples:\n  guestlist directory import people.yaml --dry-run\n  guestlist directory import people.yaml"
     )]
@@ -172,20 +172,20 @@ pub fn run(args: DirectoryArgs, out: &mut dyn Write) -> Result<(), Problem> {
         Command::Show { output } => show::show(&place()?.everything()?, output, now, out)?,
         Command::Accept { email } => {
             let email = address(&email)?;
-            let done = place()?.played(directory, ACCEPTS)?.accept(&email, now)?;
-            said(out, done, &format!("{email} joined"), &format!("{email} had joined already"))?;
+            let done = place()?.simulated(directory, ACCEPTS)?.accept(&email, now)?;
+            report(out, done, &format!("{email} joined"), &format!("{email} had joined already"))?;
         }
         Command::EnrollMfa { email, method } => {
             let email = address(&email)?;
             let method =
                 MfaMethod::parse(&method).ok_or_else(|| format!("--method {method:?} is none of TOTP, WebAuthn"))?;
-            let done = place()?.played(directory, ENROLS)?.enroll_mfa(&email, method, now)?;
-            said(out, done, &format!("{email} turned {method} on"), &format!("{email} had {method} on already"))?;
+            let done = place()?.simulated(directory, ENROLS)?.enroll_mfa(&email, method, now)?;
+            report(out, done, &format!("{email} turned {method} on"), &format!("{email} had {method} on already"))?;
         }
         Command::ResetMfa { email } => {
             let email = address(&email)?;
-            let done = place()?.played(directory, RESETS)?.reset_mfa(&email, now)?;
-            said(out, done, &format!("MFA of {email} was reset"), &format!("{email} had no MFA"))?;
+            let done = place()?.simulated(directory, RESETS)?.reset_mfa(&email, now)?;
+            report(out, done, &format!("MFA of {email} was reset"), &format!("{email} had no MFA"))?;
         }
         Command::SetOwner { account, owners } => {
             let owners = owners.iter().map(|text| address(text)).collect::<Result<BTreeSet<_>, _>>()?;
@@ -194,15 +194,15 @@ pub fn run(args: DirectoryArgs, out: &mut dyn Write) -> Result<(), Problem> {
             for warning in place.owner_warnings(&account, &owners)? {
                 eprintln!("warning: {}", printable(&warning));
             }
-            said(out, done, &format!("{account} has new Owners"), &format!("{account} had these Owners already"))?;
+            report(out, done, &format!("{account} has new Owners"), &format!("{account} had these Owners already"))?;
         }
         Command::DeleteAccount { account } => {
             let done = place()?.set_deleted(&account, true)?;
-            said(out, done, &format!("{account} is deleted"), &format!("{account} was deleted already"))?;
+            report(out, done, &format!("{account} is deleted"), &format!("{account} was deleted already"))?;
         }
         Command::RestoreAccount { account } => {
             let done = place()?.set_deleted(&account, false)?;
-            said(out, done, &format!("{account} is back"), &format!("{account} was not deleted"))?;
+            report(out, done, &format!("{account} is back"), &format!("{account} was not deleted"))?;
         }
     }
     Ok(())
@@ -223,7 +223,7 @@ fn show_import(done: &Imported, dry_run: bool, out: &mut dyn Write) -> Result<()
             done.left_out
         )?;
     }
-    let counts = [EntryOutcome::Made, EntryOutcome::Changed, EntryOutcome::Unchanged, EntryOutcome::LeftAlone];
+    let counts = [EntryOutcome::Created, EntryOutcome::Configured, EntryOutcome::Unchanged, EntryOutcome::Skipped];
     let counts = counts.map(|outcome| format!("{} {}", done.count(outcome), outcome.as_str())).join(", ");
     let written = if dry_run { "; nothing was written" } else { "" };
     let failed = done.count(EntryOutcome::Failed);
@@ -231,7 +231,7 @@ fn show_import(done: &Imported, dry_run: bool, out: &mut dyn Write) -> Result<()
         return Ok(writeln!(out, "{counts}{written}")?);
     }
     writeln!(out, "{counts}, {failed} failed")?;
-    Err(Problem::Said(format!(
+    Err(Problem::Message(format!(
         "{failed} of {} entries failed; correct them and import the file again",
         done.lines.len()
     )))
@@ -243,10 +243,10 @@ const ENROLS: &str = "in Keycloak the guest sets up the second factor when they 
 const RESETS: &str = "in Keycloak annotate the GuestMembership with guestlist.dev/reset-mfa, or delete the credential in the \
                       console (Users, Credentials)";
 
-fn said(out: &mut dyn Write, done: bool, now: &str, before: &str) -> std::io::Result<()> {
+fn report(out: &mut dyn Write, done: bool, now: &str, before: &str) -> std::io::Result<()> {
     writeln!(out, "{}", printable(if done { now } else { before }))
 }
 
 fn address(text: &str) -> Result<Email, Problem> {
-    Email::parse(text).map_err(Problem::Said)
+    Email::parse(text).map_err(Problem::Message)
 }

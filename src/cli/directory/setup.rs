@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::Problem;
-use super::url_arg::{cannot, environment, is_keycloak, runtime};
-use crate::directory::keycloak::setup::{SetupOutcome, Wanted, bootstrap};
+use super::url_arg::{environment, is_keycloak, not_applicable, runtime};
+use crate::directory::keycloak::setup::{SetupOptions, SetupOutcome, bootstrap};
 use crate::directory::keycloak::{Secret, Settings, client_id};
 
 /// Arguments of `guestlist directory setup`.
@@ -61,7 +61,7 @@ struct Counted {
 /// Runs `guestlist directory setup`.
 pub fn run(directory: &str, args: SetupArgs, out: &mut dyn Write) -> Result<(), Problem> {
     if !is_keycloak(directory) {
-        return Err(cannot(
+        return Err(not_applicable(
             directory,
             "a realm of Keycloak is prepared, keycloak:URL#REALM; sqlite needs nothing of it",
         ));
@@ -70,7 +70,7 @@ pub fn run(directory: &str, args: SetupArgs, out: &mut dyn Write) -> Result<(), 
     let (realm, client_id, dry_run) = (settings.realm.clone(), client_id(environment), args.dry_run);
     let known_secret = args.secret_file.as_deref().map(known).transpose()?.flatten();
     let known = known_secret.is_some();
-    let wanted = Wanted { client_id: client_id.clone(), applications: args.applications, dry_run, known_secret };
+    let wanted = SetupOptions { client_id: client_id.clone(), applications: args.applications, dry_run, known_secret };
     let mut counted = Counted::default();
     let mut written = Ok(());
     let mut tell = |outcome, what: &str| {
@@ -164,7 +164,7 @@ fn keep(file: &Path, secret: &Secret) -> Result<(), Problem> {
     let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
     let done = made.and_then(|mut made| made.write_all(secret.reveal().as_bytes()));
     done.map_err(|error| {
-        Problem::Said(format!(
+        Problem::Message(format!(
             "--secret-file {}: failed to write it: {error}; the realm is prepared, run the same again",
             file.display()
         ))

@@ -159,7 +159,7 @@ pub fn show(all: &Snapshot, output: Format, now: Timestamp, out: &mut dyn Write)
     let shown = shown(all, now);
     match output {
         Format::Json => {
-            let text = serde_json::to_string_pretty(&shown).map_err(|error| Problem::Said(error.to_string()))?;
+            let text = serde_json::to_string_pretty(&shown).map_err(|error| Problem::Message(error.to_string()))?;
             writeln!(out, "{}", printable_json(&text))?;
         }
         Format::Table => show_tables(&shown, out)?,

@@ -35,7 +35,7 @@ fn has_content(path: &Path) -> bool {
 }
 
 /// The error for a command that does not apply to this directory.
-pub fn cannot(directory: &str, why: &str) -> Problem {
+pub fn not_applicable(directory: &str, why: &str) -> Problem {
     format!("--directory {} cannot be used here: {why}", scheme(directory)).into()
 }
 
@@ -63,7 +63,7 @@ impl DirectoryArg {
     pub fn backup(&self, directory: &str, file: &Path) -> Result<Contents, Problem> {
         match self {
             Self::File(path) => Ok(backup(path, file)?),
-            Self::Realm(..) => Err(cannot(
+            Self::Realm(..) => Err(not_applicable(
                 directory,
                 "a realm is backed up with Keycloak's own means: its database, or `kc.sh export`",
             )),
@@ -114,10 +114,10 @@ impl DirectoryArg {
     }
 
     /// The embedded directory, where commands simulate the guest. In a realm, a real guest acts.
-    pub fn played(&self, directory: &str, instead: &str) -> Result<Store, Problem> {
+    pub fn simulated(&self, directory: &str, instead: &str) -> Result<Store, Problem> {
         match self {
             Self::File(path) => Ok(Store::open(path, OpenMode::Write)?),
-            Self::Realm(..) => Err(cannot(directory, instead)),
+            Self::Realm(..) => Err(not_applicable(directory, instead)),
         }
     }
 }
@@ -142,5 +142,5 @@ pub fn environment(name: &str) -> Option<String> {
 /// Creates the runtime for calls to a realm.
 pub fn runtime() -> Result<Runtime, Problem> {
     let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    built.map_err(|error| Problem::Said(format!("failed to start: {error}")))
+    built.map_err(|error| Problem::Message(format!("failed to start: {error}")))
 }

@@ -19,7 +19,7 @@ pub type Subject = (String, String, Email);
 
 /// A grant that is effective now or later.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Right {
+pub struct ComparedGrant {
     /// The grant.
     pub grant: Grant,
     /// The conditions of the grant. Empty: it is effective now.
@@ -28,7 +28,7 @@ pub struct Right {
 
 /// A guest under one set of files.
 #[derive(Clone, Debug, PartialEq)]
-pub struct GuestSide {
+pub struct ComparedGuest {
     /// The role in the partner.
     pub role: crate::domain::GuestRole,
     /// The state. `None`: no file declares the guest, but the directory contains them.
@@ -38,8 +38,8 @@ pub struct GuestSide {
 /// One side of a comparison.
 #[derive(Debug, Default, PartialEq)]
 pub struct Side {
-    guests: BTreeMap<Subject, GuestSide>,
-    rights: BTreeMap<(Subject, String), Vec<Right>>,
+    guests: BTreeMap<Subject, ComparedGuest>,
+    rights: BTreeMap<(Subject, String), Vec<ComparedGrant>>,
 }
 
 impl Side {
@@ -49,14 +49,14 @@ impl Side {
         for one in guests {
             let subject = (one.member.namespace.to_string(), one.partner.clone(), one.guest.clone());
             for grant in &one.grants {
-                let right = Right { grant: grant.clone(), conditions: Vec::new() };
+                let right = ComparedGrant { grant: grant.clone(), conditions: Vec::new() };
                 side.rights.entry((subject.clone(), grant.account.clone())).or_default().push(right);
             }
-            side.guests.insert(subject, GuestSide { role: one.role, state: one.state });
+            side.guests.insert(subject, ComparedGuest { role: one.role, state: one.state });
         }
         for one in later {
             let subject = (one.member.namespace.to_string(), one.partner.clone(), one.guest.clone());
-            let right = Right { grant: one.grant.clone(), conditions: one.conditions.clone() };
+            let right = ComparedGrant { grant: one.grant.clone(), conditions: one.conditions.clone() };
             side.rights.entry((subject, one.grant.account.clone())).or_default().push(right);
         }
         side
@@ -78,18 +78,18 @@ pub enum ChangeSubject {
     /// The guest itself differs.
     Guest {
         /// The guest under the base.
-        before: Option<GuestSide>,
+        before: Option<ComparedGuest>,
         /// The guest under the planned files.
-        after: Option<GuestSide>,
+        after: Option<ComparedGuest>,
     },
     /// The guest's access to an account differs.
     Account {
         /// The account.
         account: String,
         /// The access under the base: now, and later.
-        before: Vec<Right>,
+        before: Vec<ComparedGrant>,
         /// The access under the planned files: now, and later.
-        after: Vec<Right>,
+        after: Vec<ComparedGrant>,
     },
 }
 
@@ -173,11 +173,11 @@ impl AccessDifference {
                 vec![(role, "role"), (state, "state")]
             }
             ChangeSubject::Account { before, after, .. } => {
-                fn all<T>(rights: &[Right], field: impl Fn(&Right) -> T) -> Vec<T> {
+                fn all<T>(rights: &[ComparedGrant], field: impl Fn(&ComparedGrant) -> T) -> Vec<T> {
                     rights.iter().map(field).collect()
                 }
-                let methods = |right: &Right| (right.grant.allowed.clone(), right.grant.asked.clone());
-                let by = |right: &Right| (right.grant.share.clone(), right.grant.share_uid.clone());
+                let methods = |right: &ComparedGrant| (right.grant.allowed.clone(), right.grant.asked.clone());
+                let by = |right: &ComparedGrant| (right.grant.share.clone(), right.grant.share_uid.clone());
                 vec![
                     (all(before, |it| it.grant.role) != all(after, |it| it.grant.role), "role"),
                     (all(before, |it| it.conditions.clone()) != all(after, |it| it.conditions.clone()), "conditions"),
@@ -200,7 +200,7 @@ impl AccessDifference {
 
     /// A phrase each for the base and the planned files. Empty: nothing.
     pub fn phrases(&self) -> (String, String) {
-        let guest = |one: &Option<GuestSide>| one.as_ref().map_or_else(String::new, GuestSide::phrase);
+        let guest = |one: &Option<ComparedGuest>| one.as_ref().map_or_else(String::new, ComparedGuest::phrase);
         match &self.about {
             ChangeSubject::Guest { before, after } => (guest(before), guest(after)),
             ChangeSubject::Account { before, after, .. } => (phrase(before), phrase(after)),
@@ -208,15 +208,15 @@ impl AccessDifference {
     }
 }
 
-impl GuestSide {
+impl ComparedGuest {
     fn phrase(&self) -> String {
         let state = self.state.map_or("declared by no file, and left as it is", |state| state.reason().as_str());
         format!("{}, {state}", self.role)
     }
 }
 
-fn phrase(rights: &[Right]) -> String {
-    let one = |right: &Right| {
+fn phrase(rights: &[ComparedGrant]) -> String {
+    let one = |right: &ComparedGrant| {
         let grant = &right.grant;
         let until = grant.until.map_or_else(String::new, |until| format!(" until {}", seconds(until)));
         let methods = grant.allowed.intersection(&grant.asked).map(|method| method.as_str());
@@ -263,7 +263,7 @@ pub fn text(changes: &[AccessDifference], paint: impl Fn(Direction, &str) -> Str
 
 /// Renders the differences for programs, as in docs/plan.md.
 pub fn json(changes: &[AccessDifference]) -> Value {
-    let right = |right: &Right| {
+    let right = |right: &ComparedGrant| {
         json!({
             "when": if right.conditions.is_empty() { "now" } else { "later" },
             "role": right.grant.role.as_str(),
@@ -273,8 +273,7 @@ pub fn json(changes: &[AccessDifference]) -> Value {
             "conditions": conditions(&right.conditions),
         })
     };
-    let standing =
-        |one: &GuestSide| json!({"role": one.role.as_str(), "state": one.state.map(|state| state.reason().as_str())});
+    let standing = |one: &ComparedGuest| json!({"role": one.role.as_str(), "state": one.state.map(|state| state.reason().as_str())});
     let one = |change: &AccessDifference| {
         let (namespace, partner, guest) = &change.subject;
         let (before, after): (Vec<Value>, Vec<Value>) = match &change.about {

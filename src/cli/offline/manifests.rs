@@ -13,15 +13,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::guest_access::GuestAccess;
 use super::object_store::InMemoryObjects;
-use super::render::{ORDER, Unready, standings};
-use super::session::{ApplySession, CompletedStep, Rest, Sleep, load};
+use super::render::{ORDER, Unready, unready_conditions};
+use super::session::{CompletedStep, OfflineSession, SessionOutcome, Sleep, load};
 use super::unmanaged::UnmanagedGuest;
 use crate::cache::{Kind, Object};
 use crate::cli::check::{self, Accepted, Places};
 use crate::directory::sqlite::{Inline, Store};
-use crate::directory::{DirectoryReader, DirectoryUrl, DirectoryWriter, Epoch, Owner};
+use crate::directory::{DirectoryReader, DirectoryUrl, DirectoryWriter, Epoch, Owner, Snapshot};
 use crate::domain::Email;
-use crate::engine::Load;
 use crate::operator::cluster::Cluster;
 use crate::plan::PruneScope;
 use crate::plan::annotations::all_ineffective;
@@ -61,7 +60,7 @@ pub struct Manifests {
 
 /// The inputs of a session.
 #[derive(Clone)]
-pub struct Given {
+pub struct DesiredState {
     /// The objects.
     pub objects: Vec<Object>,
     /// The places of the objects in the files.
@@ -78,7 +77,7 @@ pub struct Given {
 
 impl Manifests {
     /// Reads a cluster's objects and the policy, to show the next operations of its operator.
-    pub async fn read_cluster(&self) -> Result<Given, String> {
+    pub async fn read_cluster(&self) -> Result<DesiredState, String> {
         let workspace = check::policy(&self.workspace)?;
         let cluster = Cluster::connect().await?;
         let objects = cluster.objects().await?;
@@ -88,18 +87,18 @@ impl Manifests {
         warnings.extend(objects.iter().flat_map(annotations_without_effect));
         let owner = Owner { installation: workspace.installation().to_owned(), cluster: cluster.identity };
         let prune_scope = PruneScope::Everything;
-        Ok(Given { objects, places: Places::default(), warnings, workspace, owner, prune_scope })
+        Ok(DesiredState { objects, places: Places::default(), warnings, workspace, owner, prune_scope })
     }
 
     /// Reads the files and the policy. The error is a sentence for people.
-    pub fn read(&self, paths: &[PathBuf]) -> Result<Given, String> {
+    pub fn read(&self, paths: &[PathBuf]) -> Result<DesiredState, String> {
         let workspace = check::policy(&self.workspace)?;
         let examined = check::examine((paths, &self.exclude), self.namespace.as_deref(), &workspace, Timestamp::now());
         let Accepted { objects, places, warnings } = examined.refusal()?;
         let owner = Owner { installation: workspace.installation().to_owned(), cluster: FILES.to_owned() };
         let at_most = self.max_removals;
         let prune_scope = if self.prune { PruneScope::DeclaredPartners { at_most } } else { PruneScope::Declared };
-        Ok(Given { objects, places, warnings, workspace, owner, prune_scope })
+        Ok(DesiredState { objects, places, warnings, workspace, owner, prune_scope })
     }
 
     /// Reads the files, the policy and the directory; concurrently where the directory is a server. If both fail, the
@@ -109,30 +108,30 @@ impl Manifests {
         &self,
         paths: &[PathBuf],
         open: impl FnOnce() -> Result<Arc<D>, String>,
-        meanwhile: impl AsyncFnOnce(&Given, &Arc<D>),
-    ) -> Result<(Given, Arc<D>, Result<Load, String>), String> {
+        meanwhile: impl AsyncFnOnce(&DesiredState, &Arc<D>),
+    ) -> Result<(DesiredState, Arc<D>, Result<Snapshot, String>), String> {
         // Input from a pipe may come late, so the directory is read after it.
         let is_there = |path: &PathBuf| path.as_os_str() != "-" && (path.is_file() || path.is_dir());
         if !matches!(self.place(), Ok(DirectoryUrl::Keycloak(_))) || !paths.iter().all(is_there) {
-            let given = self.read(paths)?;
+            let desired = self.read(paths)?;
             let directory = open()?;
-            let held = wait(&given, &directory, pin!(load(directory.as_ref())), meanwhile).await;
-            return Ok((given, directory, held));
+            let held = wait(&desired, &directory, pin!(load(directory.as_ref())), meanwhile).await;
+            return Ok((desired, directory, held));
         }
         let opened = open();
         let held = async { load(opened.as_ref().map_err(Clone::clone)?.as_ref()).await };
         let (input, paths) = (self.clone(), paths.to_vec());
         let files = tokio::task::spawn_blocking(move || input.read(&paths));
         let files = async { files.await.map_err(|error| format!("failed to read the files: {error}"))? };
-        let (given, held) = match select(pin!(files), pin!(held)).await {
-            Either::Left((given, held)) => {
-                let (given, directory) = (given?, opened.as_ref().map_err(Clone::clone)?);
-                let held = wait(&given, directory, held, meanwhile).await;
-                (given, held)
+        let (desired, held) = match select(pin!(files), pin!(held)).await {
+            Either::Left((desired, held)) => {
+                let (desired, directory) = (desired?, opened.as_ref().map_err(Clone::clone)?);
+                let held = wait(&desired, directory, held, meanwhile).await;
+                (desired, held)
             }
             Either::Right((held, files)) => (files.await?, held),
         };
-        Ok((given, opened?, held))
+        Ok((desired, opened?, held))
     }
 
     /// The URL of the directory.
@@ -153,14 +152,14 @@ impl Manifests {
 
 /// Waits for a read of the directory. `meanwhile` runs beside a slow one.
 async fn wait<D: DirectoryReader + ?Sized>(
-    given: &Given,
+    desired: &DesiredState,
     directory: &Arc<D>,
-    mut reading: Pin<&mut impl Future<Output = Result<Load, String>>>,
-    meanwhile: impl AsyncFnOnce(&Given, &Arc<D>),
-) -> Result<Load, String> {
+    mut reading: Pin<&mut impl Future<Output = Result<Snapshot, String>>>,
+    meanwhile: impl AsyncFnOnce(&DesiredState, &Arc<D>),
+) -> Result<Snapshot, String> {
     match tokio::time::timeout(LONG, reading.as_mut()).await {
         Ok(held) => held,
-        Err(_) => futures::join!(reading, meanwhile(given, directory)).0,
+        Err(_) => futures::join!(reading, meanwhile(desired, directory)).0,
     }
 }
 
@@ -169,17 +168,17 @@ pub struct Rehearsal {
     /// Every operation, in order.
     pub operations: Vec<CompletedStep>,
     /// The objects that wait or have to be fixed.
-    pub standings: Vec<Unready>,
+    pub unready: Vec<Unready>,
     /// The unmanaged guests and grants: no file declares them, and they are not pruned.
-    pub left_alone: Vec<UnmanagedGuest>,
+    pub unmanaged: Vec<UnmanagedGuest>,
     /// The problems that belong to no object, each with its cause.
     pub problems: Vec<String>,
     /// The failed operations, each with its cause.
     pub failed: Vec<String>,
     /// The guests without access because the directory's listing shows no MFA method of theirs.
-    pub closer: BTreeSet<Email>,
+    pub to_recheck: BTreeSet<Email>,
     /// The content of the directory.
-    pub load: Load,
+    pub snapshot: Snapshot,
     /// The number of calls to the directory, by endpoint.
     pub calls: BTreeMap<&'static str, u64>,
     /// The grants that follow, and their conditions.
@@ -193,66 +192,75 @@ pub struct Rehearsal {
 impl Rehearsal {
     /// Problems of the directory, of the objects and of sign-in that do not stop the command.
     pub fn warnings(&self) -> Vec<String> {
-        self.warnings.iter().cloned().chain(self.load.sign_in.warnings()).collect()
+        self.warnings.iter().cloned().chain(self.snapshot.sign_in.warnings()).collect()
     }
 
     /// Whether anything has to be fixed.
     pub fn is_broken(&self) -> bool {
-        !self.problems.is_empty() || !self.failed.is_empty() || self.standings.iter().any(|standing| standing.broken)
+        !self.problems.is_empty() || !self.failed.is_empty() || self.unready.iter().any(|unready| unready.broken)
     }
 }
 
 /// Rehearses on an in-memory copy of the directory, which itself is only read. With a cluster, the directory is read
 /// before the objects. Otherwise a guest that is admitted in between would appear undeclared.
-pub async fn rehearse(given: &Given, directory: &dyn DirectoryReader, load: Load) -> Result<Rehearsal, String> {
-    rehearse_at(given, directory, load, Timestamp::now()).await
+pub async fn rehearse(
+    desired: &DesiredState,
+    directory: &dyn DirectoryReader,
+    snapshot: Snapshot,
+) -> Result<Rehearsal, String> {
+    rehearse_at(desired, directory, snapshot, Timestamp::now()).await
 }
 
 /// Rehearses at an instant: two rehearsals at the same instant differ only by their inputs.
 pub async fn rehearse_at(
-    given: &Given,
+    desired: &DesiredState,
     directory: &dyn DirectoryReader,
-    load: Load,
+    snapshot: Snapshot,
     now: Timestamp,
 ) -> Result<Rehearsal, String> {
     if let Some(owner) = directory.owner().await.map_err(|fault| fault.to_string())?
-        && owner != given.owner
+        && owner != desired.owner
     {
-        return Err(foreign(&owner, &given.owner));
+        return Err(foreign(&owner, &desired.owner));
     }
     let progress = progress();
-    let mut rehearsal = on_a_copy(given, load, now, &progress).await?;
+    let mut rehearsal = run_on_copy(desired, snapshot, now, &progress).await?;
     if recheck(directory, &mut rehearsal).await? {
-        rehearsal = on_a_copy(given, rehearsal.load, now, &progress).await?;
+        rehearsal = run_on_copy(desired, rehearsal.snapshot, now, &progress).await?;
     }
     progress.finish_and_clear();
-    let warnings = given.warnings(directory.warnings());
+    let warnings = desired.warnings(directory.warnings());
     Ok(Rehearsal { calls: directory.calls(), warnings, ..rehearsal })
 }
 
 /// The content of a directory after these files are applied to it. Guests that no file declares stay.
-pub async fn applied_at(given: &Given, load: Load, now: Timestamp) -> Result<Load, String> {
-    let sign_in = load.sign_in.clone();
-    let copy = copy(given, &load)?;
+pub async fn applied_at(desired: &DesiredState, snapshot: Snapshot, now: Timestamp) -> Result<Snapshot, String> {
+    let sign_in = snapshot.sign_in.clone();
+    let copy = copy(desired, &snapshot)?;
     let epoch = copy.lead().await.map_err(|fault| fault.to_string())?;
-    let given = Given { prune_scope: PruneScope::Declared, ..given.clone() };
-    given.run(load, copy.clone(), epoch, 1, still(now), |_| ()).await?;
-    Ok(Load { sign_in, ..self::load(copy.as_ref()).await? })
+    let desired = DesiredState { prune_scope: PruneScope::Declared, ..desired.clone() };
+    desired.run(snapshot, copy.clone(), epoch, 1, rehearsal_clock(now), |_| ()).await?;
+    Ok(Snapshot { sign_in, ..self::load(copy.as_ref()).await? })
 }
 
-async fn on_a_copy(given: &Given, load: Load, now: Timestamp, progress: &ProgressBar) -> Result<Rehearsal, String> {
-    let copy = copy(given, &load)?;
+async fn run_on_copy(
+    desired: &DesiredState,
+    snapshot: Snapshot,
+    now: Timestamp,
+    progress: &ProgressBar,
+) -> Result<Rehearsal, String> {
+    let copy = copy(desired, &snapshot)?;
     let epoch = copy.lead().await.map_err(|fault| fault.to_string())?;
-    given.run(load, copy, epoch, 1, still(now), |_| progress.inc(1)).await
+    desired.run(snapshot, copy, epoch, 1, rehearsal_clock(now), |_| progress.inc(1)).await
 }
 
 /// A copy of a directory in memory.
-fn copy(given: &Given, load: &Load) -> Result<Arc<Inline>, String> {
-    Store::copy(load, &given.owner).map(|store| Arc::new(Inline::new(store))).map_err(|fault| fault.to_string())
+fn copy(desired: &DesiredState, snapshot: &Snapshot) -> Result<Arc<Inline>, String> {
+    Store::copy(snapshot, &desired.owner).map(|store| Arc::new(Inline::new(store))).map_err(|fault| fault.to_string())
 }
 
 /// The clock of a rehearsal: time passes only while the rehearsal waits, and then at once.
-fn still(now: Timestamp) -> (Clock, Sleep) {
+fn rehearsal_clock(now: Timestamp) -> (Clock, Sleep) {
     let waited = Arc::new(AtomicU64::new(0));
     let passed = Arc::clone(&waited);
     let since = move || SignedDuration::from_millis(i64::try_from(passed.load(Ordering::Relaxed)).unwrap_or(i64::MAX));
@@ -269,7 +277,7 @@ fn still(now: Timestamp) -> (Clock, Sleep) {
 /// Returns whether any record differs from the listing.
 async fn recheck(directory: &dyn DirectoryReader, rehearsal: &mut Rehearsal) -> Result<bool, String> {
     let mut any = false;
-    for guest in rehearsal.load.guests.iter_mut().filter(|guest| rehearsal.closer.contains(&guest.address)) {
+    for guest in rehearsal.snapshot.guests.iter_mut().filter(|guest| rehearsal.to_recheck.contains(&guest.address)) {
         let now = directory.guest(&guest.address).await.map_err(|fault| fault.to_string())?;
         if let Some(now) = now.filter(|now| now != guest) {
             *guest = now;
@@ -287,18 +295,18 @@ fn progress() -> ProgressBar {
     if let Ok(style) = style { bar.with_style(style) } else { bar }
 }
 
-impl Given {
+impl DesiredState {
     /// Runs a session until it converges. Reports each operation once it is done.
     pub async fn session(
         &self,
-        load: Load,
+        snapshot: Snapshot,
         directory: Arc<dyn DirectoryWriter>,
         epoch: Epoch,
         workers: usize,
         tell: impl FnMut(&CompletedStep),
     ) -> Result<Rehearsal, String> {
         let time: (Clock, Sleep) = (Clock::new(Timestamp::now), Box::new(|pause| Box::pin(tokio::time::sleep(pause))));
-        self.run(load, directory, epoch, workers, time, tell).await
+        self.run(snapshot, directory, epoch, workers, time, tell).await
     }
 
     /// The warnings of the directory, and those about the objects.
@@ -308,7 +316,7 @@ impl Given {
 
     async fn run(
         &self,
-        load: Load,
+        snapshot: Snapshot,
         directory: Arc<dyn DirectoryWriter>,
         epoch: Epoch,
         workers: usize,
@@ -316,11 +324,11 @@ impl Given {
         mut tell: impl FnMut(&CompletedStep),
     ) -> Result<Rehearsal, String> {
         let objects = Arc::new(InMemoryObjects::holding(self.objects.iter().cloned(), clock.clone()));
-        let session = ApplySession {
+        let session = OfflineSession {
             owner: self.owner.clone(),
             workspace: self.workspace.clone(),
             objects: objects.clone(),
-            load: load.clone(),
+            snapshot: snapshot.clone(),
             directory: Arc::clone(&directory),
             epoch,
             clock,
@@ -333,15 +341,15 @@ impl Given {
             tell(done);
             operations.push(done.clone());
         });
-        let Rest { problems, failed, closer, left_alone, later, guests } = run.await?;
+        let SessionOutcome { problems, failed, to_recheck, unmanaged, later, guests } = run.await?;
         Ok(Rehearsal {
             operations,
-            standings: all_standings(&objects, &self.places),
-            left_alone,
+            unready: all_unready(&objects, &self.places),
+            unmanaged,
             problems,
             failed,
-            closer,
-            load,
+            to_recheck,
+            snapshot,
             calls: directory.calls(),
             later,
             guests,
@@ -358,8 +366,8 @@ fn annotations_without_effect(object: &Object) -> Vec<String> {
 }
 
 /// All objects that are not in order.
-fn all_standings(objects: &InMemoryObjects, places: &Places) -> Vec<Unready> {
-    let of_kind = |kind: &Kind| objects.statuses(*kind, |key, status| standings(key, status, places));
+fn all_unready(objects: &InMemoryObjects, places: &Places) -> Vec<Unready> {
+    let of_kind = |kind: &Kind| objects.statuses(*kind, |key, status| unready_conditions(key, status, places));
     ORDER.iter().flat_map(of_kind).flatten().collect()
 }
 

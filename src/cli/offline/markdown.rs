@@ -117,17 +117,17 @@ pub fn comparison(changes: &[AccessDifference], rehearsal: &Rehearsal) -> String
 
 /// All tables in the order of their importance; `planned`: the operations and grants, or the changes of access.
 fn in_order(planned: Vec<Table>, rehearsal: &Rehearsal) -> Vec<Table> {
-    let standings = |broken: bool| -> Vec<Vec<Cell>> {
-        let those = rehearsal.standings.iter().filter(|standing| standing.broken == broken);
+    let unready = |broken: bool| -> Vec<Vec<Cell>> {
+        let those = rehearsal.unready.iter().filter(|unready| unready.broken == broken);
         those
-            .map(|standing| {
-                let (object, at) = (standing.key.to_string(), standing.at.as_deref().unwrap_or_default());
-                [&standing.reason, &object, at, &standing.message].map(Cell::code).into()
+            .map(|unready| {
+                let (object, at) = (unready.key.to_string(), unready.at.as_deref().unwrap_or_default());
+                [&unready.reason, &object, at, &unready.message].map(Cell::code).into()
             })
             .collect()
     };
     let left: Vec<Vec<Cell>> = rehearsal
-        .left_alone
+        .unmanaged
         .iter()
         .map(|left| {
             let membership = format!("{}/{}", left.namespace, left.name);
@@ -139,12 +139,12 @@ fn in_order(planned: Vec<Table>, rehearsal: &Rehearsal) -> Vec<Table> {
     let warnings: Vec<Vec<Cell>> = rehearsal.warnings().into_iter().map(|warning| vec![Cell::code(&warning)]).collect();
     let head = &["Reason", "Object", "Place", "Message"];
     let mut tables = vec![
-        Table::new("Violations", head, standings(true)),
+        Table::new("Violations", head, unready(true)),
         Table::new("Problems", &["Message"], problems),
         Table::new("Warnings", &["Message"], warnings),
     ];
     tables.extend(planned);
-    tables.push(Table::new("Waits", head, standings(false)));
+    tables.push(Table::new("Waits", head, unready(false)));
     tables.push(Table::new("Unmanaged", &["Guest", "Membership", "Message"], left));
     tables
 }

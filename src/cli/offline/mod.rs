@@ -13,7 +13,7 @@
 use std::process::ExitCode;
 
 pub(super) mod compare;
-pub(super) mod early;
+pub(super) mod early_revocation;
 mod escape;
 mod guest_access;
 pub(super) mod later;
@@ -35,7 +35,7 @@ pub fn failed(problem: &str) -> ExitCode {
     if problem.contains("\n -->") {
         eprint!("{problem}");
     } else {
-        super::terminal::complain(problem);
+        super::terminal::print_error(problem);
     }
     ExitCode::FAILURE
 }

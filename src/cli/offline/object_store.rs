@@ -20,12 +20,12 @@ use crate::util::clock::Clock;
 
 /// Objects in memory.
 pub struct InMemoryObjects {
-    held: Mutex<Held>,
+    held: Mutex<StoredObjects>,
     clock: Clock,
 }
 
 #[derive(Default)]
-struct Held {
+struct StoredObjects {
     objects: BTreeMap<ObjectRef, Value>,
     /// Unreadable objects stay unchanged and are never patched.
     unreadable: BTreeMap<ObjectRef, Object>,
@@ -36,7 +36,7 @@ struct Held {
 impl InMemoryObjects {
     /// Creates a store with these objects.
     pub fn holding(objects: impl IntoIterator<Item = Object>, clock: Clock) -> Self {
-        let mut held = Held::default();
+        let mut held = StoredObjects::default();
         for object in objects {
             let key = object.key();
             match value(&object) {
@@ -80,7 +80,7 @@ impl InMemoryObjects {
         self.held().version
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
+    fn held(&self) -> MutexGuard<'_, StoredObjects> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -124,7 +124,7 @@ impl InMemoryObjects {
     }
 }
 
-impl Held {
+impl StoredObjects {
     fn store(&mut self, key: ObjectRef, mut object: Value) -> &Value {
         self.version += 1;
         object["metadata"]["resourceVersion"] = json!(self.version.to_string());

@@ -11,10 +11,9 @@ use crate::api::ConditionType;
 use crate::cache::{Kind, ObjectRef};
 use crate::cli::check::Places;
 use crate::directory::{
-    AccessChange, GuestChange, GuestId, GuestRecord, NewGuest, Operation, PartnerChange, PartnerId,
+    AccessChange, GuestChange, GuestId, GuestRecord, NewGuest, Operation, PartnerChange, PartnerId, Snapshot,
 };
 use crate::domain::{Email, Reason, ShareRole, printable, printable_lines};
-use crate::engine::Load;
 use crate::engine::queue::QueueKey;
 use crate::validation::{ReasonGroup, entry};
 
@@ -33,12 +32,12 @@ pub struct Unready {
 }
 
 /// Whether an operation revokes or removes something.
-pub fn takes(operation: &Operation) -> bool {
+pub fn revokes_access(operation: &Operation) -> bool {
     matches!(operation.access_change(), AccessChange::Revoke | AccessChange::Remove)
 }
 
 /// The known facts about a guest.
-struct Person {
+struct KnownGuest {
     address: Email,
     /// The namespace and name of the guest's partner.
     partner: (String, String),
@@ -49,22 +48,22 @@ struct Person {
 /// The guests and partners that operations concern, by their identifiers in the directory.
 #[derive(Default)]
 pub struct Subjects {
-    guests: BTreeMap<GuestId, Person>,
+    guests: BTreeMap<GuestId, KnownGuest>,
     partners: BTreeSet<PartnerId>,
 }
 
 impl Subjects {
     /// Collects the guests of the directory and the guests that these operations admit.
-    pub fn of(load: &Load, operations: &[CompletedStep]) -> Self {
+    pub fn of(snapshot: &Snapshot, operations: &[CompletedStep]) -> Self {
         let known = |guest: &GuestRecord| {
             let namespace = guest.mark.as_ref().map(|mark| mark.namespace.clone()).unwrap_or_default();
-            Person {
+            KnownGuest {
                 address: guest.address.clone(),
                 partner: (namespace, guest.partner_name.clone()),
                 held: guest.grants.iter().map(|(account, held)| (account.clone(), held.grant.role)).collect(),
             }
         };
-        let mut guests: BTreeMap<_, _> = load.guests.iter().map(|guest| (guest.id.clone(), known(guest))).collect();
+        let mut guests: BTreeMap<_, _> = snapshot.guests.iter().map(|guest| (guest.id.clone(), known(guest))).collect();
         for done in operations {
             if let Operation::Guest {
                 id: guest,
@@ -72,11 +71,11 @@ impl Subjects {
             } = &done.step.operation
             {
                 let partner = (mark.namespace.clone(), partner_name.clone());
-                let person = Person { address: address.clone(), partner, held: BTreeMap::new() };
+                let person = KnownGuest { address: address.clone(), partner, held: BTreeMap::new() };
                 guests.insert(guest.clone(), person);
             }
         }
-        let live = load.partners.iter().filter(|partner| partner.deactivated_at.is_none());
+        let live = snapshot.partners.iter().filter(|partner| partner.deactivated_at.is_none());
         Self { guests, partners: live.map(|partner| partner.id.clone()).collect() }
     }
 
@@ -113,7 +112,7 @@ impl Subjects {
     }
 
     /// The change of access for display: a new partner counts as a grant.
-    fn weight(&self, operation: &Operation) -> AccessChange {
+    fn access(&self, operation: &Operation) -> AccessChange {
         if self.is_new(operation) { AccessChange::Grant } else { operation.access_change() }
     }
 
@@ -125,7 +124,7 @@ impl Subjects {
             let admins = host_admins.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
             return ('+', format!("create the partner {display_name:?} (Host Admins: {admins})"));
         }
-        let sign = match self.weight(operation) {
+        let sign = match self.access(operation) {
             AccessChange::Revoke | AccessChange::Remove => '-',
             AccessChange::None => '~',
             AccessChange::Grant => '+',
@@ -185,7 +184,7 @@ impl Text {
 
     /// The number of operations by change of access. `when`: the word after the number.
     pub fn summary(&self, operations: &[CompletedStep], when: &str) -> String {
-        let count = |weight| operations.iter().filter(|done| self.known.weight(&done.step.operation) == weight).count();
+        let count = |access| operations.iter().filter(|done| self.known.access(&done.step.operation) == access).count();
         let (give, keep) = (count(AccessChange::Grant), count(AccessChange::None));
         let (take, end) = (count(AccessChange::Revoke), count(AccessChange::Remove));
         let s = if operations.len() == 1 { "" } else { "s" };
@@ -199,12 +198,12 @@ impl Text {
     }
 
     /// An object that waits or has to be fixed.
-    pub fn standing(&self, standing: &Unready) -> String {
-        let (word, colour) = if standing.broken { ("error", "1;31") } else { ("waits", "1;33") };
-        let head = self.paint(colour, &format!("{word}[{}]", standing.reason));
-        let at = standing.at.as_ref().map_or_else(String::new, |at| format!(" ({at})"));
-        let object = standing.key.to_string();
-        format!("{head}: {}{at}\n  {}\n", printable(&object), printable(&standing.message))
+    pub fn unready_line(&self, unready: &Unready) -> String {
+        let (word, colour) = if unready.broken { ("error", "1;31") } else { ("waits", "1;33") };
+        let head = self.paint(colour, &format!("{word}[{}]", unready.reason));
+        let at = unready.at.as_ref().map_or_else(String::new, |at| format!(" ({at})"));
+        let object = unready.key.to_string();
+        format!("{head}: {}{at}\n  {}\n", printable(&object), printable(&unready.message))
     }
 
     /// A guest that no file declares and that stays as it is.
@@ -243,8 +242,8 @@ fn colour(sign: char) -> &'static str {
 /// Renders the JSON output, as in docs/plan.md.
 pub fn json(
     operations: &[CompletedStep],
-    standings: &[Unready],
-    left_alone: &[UnmanagedGuest],
+    unready: &[Unready],
+    unmanaged: &[UnmanagedGuest],
     problems: &[String],
     known: &Subjects,
 ) -> Value {
@@ -254,7 +253,7 @@ pub fn json(
         json!({
             "object": done.key.object().map(object),
             "operation": operation.name(),
-            "access": match known.weight(operation) {
+            "access": match known.access(operation) {
                 AccessChange::Revoke => "revoke",
                 AccessChange::None => "none",
                 AccessChange::Grant => "grant",
@@ -268,15 +267,15 @@ pub fn json(
             "message": done.step.message,
         })
     };
-    let standing = |standing: &Unready| {
+    let entry = |unready: &Unready| {
         json!({
-            "object": object(&standing.key),
-            "at": standing.at,
-            "reason": standing.reason,
-            "message": standing.message,
+            "object": object(&unready.key),
+            "at": unready.at,
+            "reason": unready.reason,
+            "message": unready.message,
         })
     };
-    let of = |broken: bool| standings.iter().filter(|it| it.broken == broken).map(standing).collect::<Vec<_>>();
+    let of = |broken: bool| unready.iter().filter(|it| it.broken == broken).map(entry).collect::<Vec<_>>();
     let left = |left: &UnmanagedGuest| {
         json!({
             "guest": left.guest.as_str(),
@@ -291,13 +290,13 @@ pub fn json(
         "operations": operations.iter().map(operation).collect::<Vec<_>>(),
         "violations": of(true),
         "waits": of(false),
-        "unmanaged": left_alone.iter().map(left).collect::<Vec<_>>(),
+        "unmanaged": unmanaged.iter().map(left).collect::<Vec<_>>(),
         "problems": problems,
     })
 }
 
 /// The conditions of a status that are not in order.
-pub fn standings(key: &ObjectRef, status: &Value, places: &Places) -> Vec<Unready> {
+pub fn unready_conditions(key: &ObjectRef, status: &Value, places: &Places) -> Vec<Unready> {
     let condition = |type_: ConditionType| {
         let all = status["conditions"].as_array().into_iter().flatten();
         all.into_iter().find(|condition| condition["type"] == type_.as_str()).cloned()

@@ -12,10 +12,10 @@ use super::guest_access::{GuestAccess, guest_access};
 use super::object_store::InMemoryObjects;
 use super::unmanaged::{UnmanagedGuest, unmanaged_guests};
 use crate::cache::Kind;
-use crate::directory::{DirectoryWriter, Epoch, Error, Operation, Owner};
+use crate::directory::{DirectoryWriter, Epoch, Error, Operation, Owner, Snapshot};
 use crate::domain::Email;
 use crate::engine::queue::QueueKey;
-use crate::engine::{Engine, Failure, Input, Load};
+use crate::engine::{Engine, Failure, Input};
 use crate::executor::Executor;
 use crate::executor::lease_term::LeaseTerm;
 use crate::executor::runner::{EndedTask, Runner};
@@ -31,7 +31,7 @@ const RETRY_FOR: SignedDuration = SignedDuration::from_secs(60);
 pub type Sleep = Box<dyn Fn(Duration) -> BoxFuture<'static, ()> + Send + Sync>;
 
 /// The inputs of a session.
-pub struct ApplySession {
+pub struct OfflineSession {
     /// The owner in the ownership marks.
     pub owner: Owner,
     /// The policy.
@@ -39,7 +39,7 @@ pub struct ApplySession {
     /// The objects.
     pub objects: Arc<InMemoryObjects>,
     /// The content of the directory, read in full.
-    pub load: Load,
+    pub snapshot: Snapshot,
     /// The directory that receives the operations.
     pub directory: Arc<dyn DirectoryWriter>,
     /// The epoch of this session. It begins before the directory is read, so that a concurrent change is noticed and
@@ -66,25 +66,25 @@ pub struct CompletedStep {
 
 /// The final state of a session.
 #[derive(Default)]
-pub struct Rest {
+pub struct SessionOutcome {
     /// The problems that belong to no object.
     pub problems: Vec<String>,
     /// The failed operations, each with its cause.
     pub failed: Vec<String>,
     /// The unmanaged guests and grants: no file declares them, and they are not pruned.
-    pub left_alone: Vec<UnmanagedGuest>,
+    pub unmanaged: Vec<UnmanagedGuest>,
     /// The guests without access for lack of a known MFA method. On a copy, their records are not read individually.
-    pub closer: BTreeSet<Email>,
+    pub to_recheck: BTreeSet<Email>,
     /// The grants that follow, and their conditions.
     pub later: Vec<LaterGrant>,
     /// The guests and their access.
     pub guests: Vec<GuestAccess>,
 }
 
-impl ApplySession {
+impl OfflineSession {
     /// Runs until it converges. Reports each completed operation. The error is the cause of an early stop.
-    pub async fn run(self, mut report: impl FnMut(&CompletedStep)) -> Result<Rest, String> {
-        let Self { owner, workspace, objects, load, directory, epoch, clock, prune_scope, workers, wait } = self;
+    pub async fn run(self, mut report: impl FnMut(&CompletedStep)) -> Result<SessionOutcome, String> {
+        let Self { owner, workspace, objects, snapshot, directory, epoch, clock, prune_scope, workers, wait } = self;
         let executor = Executor {
             objects: objects.clone(),
             directory,
@@ -94,7 +94,7 @@ impl ApplySession {
             metrics: Arc::default(),
         };
         let mut runner = Runner::new(Engine::new(owner, workspace, workers).with_prune_scope(prune_scope), executor);
-        begin(&mut runner, &objects, load);
+        begin(&mut runner, &objects, snapshot);
         let mut failures = Failures::default();
         let mut last_change = clock.now();
         let mut collected_garbage = false;
@@ -129,19 +129,20 @@ impl ApplySession {
             }
             failures.ended(&key, failure.as_ref());
             for (key, uid) in objects.take_gone() {
-                runner.handle(Input::Deleted { key, uid, frontier: objects.version() });
+                runner.handle(Input::Deleted { key, uid, version: objects.version() });
             }
         }
         let engine = runner.into_engine();
         let problems = engine.health().problems.iter().map(|(subject, problem)| format!("{subject}: {problem}"));
         let (problems, failed) = (problems.collect(), failures.unfinished(&engine));
-        let (closer, workspace, owner) = (engine.closer().clone(), engine.workspace().clone(), engine.owner().clone());
+        let (to_recheck, workspace, owner) =
+            (engine.rechecked().clone(), engine.workspace().clone(), engine.owner().clone());
         let (mut objects, mut directory) = engine.into_facts();
         let frame = Frame { workspace: &workspace, owner: &owner, prune_scope, now: clock.now() };
         let guests = guest_access(&objects, &directory, frame);
-        let left_alone = unmanaged_guests(frame.inputs(&objects, &directory));
+        let unmanaged = unmanaged_guests(frame.inputs(&objects, &directory));
         let later = later(&mut objects, &mut directory, frame);
-        Ok(Rest { problems, failed, left_alone, closer, later, guests })
+        Ok(SessionOutcome { problems, failed, unmanaged, to_recheck, later, guests })
     }
 }
 
@@ -219,21 +220,21 @@ impl Failures {
     }
 }
 
-fn begin(runner: &mut Runner, objects: &InMemoryObjects, load: Load) {
+fn begin(runner: &mut Runner, objects: &InMemoryObjects, snapshot: Snapshot) {
     runner.handle(Input::Loading);
-    runner.handle(Input::Loaded(Box::new(load)));
+    runner.handle(Input::Loaded(Box::new(snapshot)));
     for kind in Kind::ALL {
         let listed = objects.list(kind).into_iter().map(Into::into).collect();
-        runner.handle(Input::Listed { kind, objects: listed, frontier: objects.version() });
+        runner.handle(Input::Listed { kind, objects: listed, version: objects.version() });
     }
     // In memory nothing else changes the objects, so each list stays complete.
     for kind in Kind::ALL {
-        runner.handle(Input::Bookmark { kind, frontier: u64::MAX });
+        runner.handle(Input::Bookmark { kind, version: u64::MAX });
     }
 }
 
 /// Reads the directory in full.
-pub async fn load(directory: &(impl crate::directory::DirectoryReader + ?Sized)) -> Result<Load, String> {
+pub async fn load(directory: &(impl crate::directory::DirectoryReader + ?Sized)) -> Result<Snapshot, String> {
     let read = crate::executor::load::reported(
         crate::executor::load::load(directory),
         crate::executor::load::REPORT,

@@ -13,7 +13,7 @@ use super::endpoints::{ADMIN_EVENTS, EVENTS_CONFIG, GET_GROUP, USER_EVENTS};
 use super::representations::Group;
 use super::{Inner, groups, pages};
 use crate::directory::keycloak::organizations;
-use crate::directory::keycloak::users::{guest, strangers, substitutes};
+use crate::directory::keycloak::users::{guest, substitutes, usernames};
 use crate::domain::Email;
 
 /// The number of events in one call.
@@ -32,10 +32,10 @@ const TRAFFIC: &str = "CODE_TO_TOKEN REFRESH_TOKEN TOKEN_EXCHANGE INTROSPECT_TOK
 
 /// The read position in the realm's events.
 #[derive(Default)]
-pub struct EventCursor(Mutex<State>);
+pub struct EventCursor(Mutex<CursorState>);
 
 #[derive(Default)]
-struct State {
+struct CursorState {
     cursor: i64,
     /// Events near the cursor that were reported already.
     ids: HashSet<(i64, String)>,
@@ -120,7 +120,7 @@ fn read_from(cursor: i64, now: i64) -> i64 {
 }
 
 impl EventCursor {
-    fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut CursorState) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -177,7 +177,7 @@ impl Inner {
     pub(super) async fn changes(&self, since: Cursor) -> Result<Changes, Error> {
         let nothing = Changes { cursor: since, changed: BTreeSet::new() };
         // Another installation may own the directory now; the former leader must stop.
-        self.still_ours().await?;
+        self.check_owner().await?;
         let found = self.event_cursor.with(|state| std::mem::take(&mut state.found));
         if !found.is_empty() {
             return Ok(Changes { cursor: since, changed: found });
@@ -185,7 +185,7 @@ impl Inner {
         if !self.keeps_events().await? {
             return Ok(nothing);
         }
-        let now = self.server_clock.difference(&self.client).theirs(self.now().as_millisecond());
+        let now = self.server_clock.difference(&self.client).to_keycloak(self.now().as_millisecond());
         let from = read_from(since.0, now);
         let (mut events, newest) = self.events(ADMIN_EVENTS, "admin-events", from).await?;
         let (of_users, newest_of_users) = self.events(USER_EVENTS, "events", from).await?;
@@ -243,10 +243,10 @@ impl Inner {
 
     /// The changes that the events mean.
     async fn changed(&self, about: &About<'_>) -> Result<BTreeSet<Changed>, Error> {
-        let homes = self.homes();
+        let organizations = self.partner_organizations();
         let mut changed = BTreeSet::new();
         for id in about.peopled.union(&about.organizations) {
-            let known = homes.iter().find(|(_, home)| home.id == *id).map(|(partner, _)| partner);
+            let known = organizations.iter().find(|(_, home)| home.id == *id).map(|(partner, _)| partner);
             match known.filter(|_| !about.peopled.contains(id)) {
                 Some(partner) => drop(changed.insert(Changed::Partner(partner.clone()))),
                 // The members of a partner changed, or an organization that may have become a partner.
@@ -271,24 +271,24 @@ impl Inner {
     async fn user_changed(&self, id: &str) -> Result<[Option<Changed>; 2], Error> {
         let everything = Ok([Some(Changed::Everything), None]);
         let unreadable = substitutes::id(id);
-        if self.memory.user_of(&unreadable).is_some() {
+        if self.cache.user_of(&unreadable).is_some() {
             // A guest with the same mark may be readable now.
-            self.memory.forget(&unreadable);
+            self.cache.forget(&unreadable);
             return everything;
         }
-        if let Some(address) = self.memory.address_of(id) {
+        if let Some(address) = self.cache.address_of(id) {
             return Ok([Some(Changed::Guest(address)), None]);
         }
-        let people = self.people();
+        let reader = self.users();
         // The user is gone, so the address is unknown.
-        let Some(user) = people.user(id).await? else { return everything };
-        let user = people.read(&user).await?;
+        let Some(user) = reader.user(id).await? else { return everything };
+        let user = reader.read(&user).await?;
         Ok(match guest::address(&user) {
             Some(address) => [Some(Changed::Guest(address)), None],
             None if guest::is_marked(&user) => return everything,
             None => [
                 Email::parse(&user.email).ok().map(Changed::User),
-                strangers::at_username(&user).map(|stranger| Changed::Guest(stranger.address)),
+                usernames::at_username(&user).map(|identity| Changed::Guest(identity.address)),
             ],
         })
     }

@@ -24,112 +24,115 @@ pub const PATH: &str = "/guestlist/claims-enabled";
 /// The role that the group's members have and the client scope requires.
 pub const ROLE: &str = "guestlist-claims";
 /// The attribute of the claims group and of the root group. It records that the client scope requires the role.
-pub const SHUT: &str = "guestlist.claims-enabled";
+pub const REQUIRED: &str = "guestlist.claims-enabled";
 
 /// The number of members in one call; a member is a small record.
 const MEMBERS: usize = 1_000;
 
 /// The users whose claims are blocked, as far as known.
 #[derive(Default)]
-pub struct ClaimsGate(Mutex<Known>);
+pub struct ClaimsGate(Mutex<KnownClaims>);
 
 #[derive(Default)]
-struct Known {
-    gate: Gate,
+struct KnownClaims {
+    group: ClaimsGroup,
     /// The group of excluded users, if it exists.
-    out_group: Option<String>,
+    blocked_group: Option<String>,
     /// Keycloak's identifiers of excluded users, as last read.
-    out: HashSet<String>,
+    blocked: HashSet<String>,
     /// Changes of users since that read began.
-    since: HashMap<String, Place>,
+    since: HashMap<String, ClaimsState>,
     /// The warning about a realm without the group was logged.
-    said: bool,
+    warned: bool,
 }
 
 /// The claims group, and whether it has an effect.
 #[derive(Clone, Default)]
-enum Gate {
+enum ClaimsGroup {
     /// Not read yet.
     #[default]
-    Unseen,
+    Unread,
     /// The group was missing at the last read. Whether the realm needs it is not known yet.
     Missing,
     /// An older setup prepared the realm, so it has no group.
-    None,
-    There(String),
+    Unused,
+    Present(String),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum ClaimsState {
     /// Applications see the user's claims.
-    In,
+    Allowed,
     /// The user is excluded.
-    Out,
+    Blocked,
     /// The user is in neither group.
-    Neither,
+    Outside,
 }
 
 impl ClaimsGate {
-    fn with<T>(&self, work: impl FnOnce(&mut Known) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut KnownClaims) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Updates the state from the groups directly below guestlist's root group.
     pub fn learn(&self, groups: &[Group]) {
         let of = |name| groups.iter().find(|group| group.name == name);
-        let gate = of(NAME).filter(|group| group.attributes.contains_key(SHUT));
+        let gate = of(NAME).filter(|group| group.attributes.contains_key(REQUIRED));
         self.with(|known| {
-            known.gate = gate.map_or(Gate::Missing, |group| Gate::There(group.id.clone()));
+            known.group = gate.map_or(ClaimsGroup::Missing, |group| ClaimsGroup::Present(group.id.clone()));
             // The listing may be older than the group, so a known group is kept.
-            known.out_group = of(Branch::ClaimsBlocked.name()).map(|group| group.id.clone()).or(known.out_group.take());
+            known.blocked_group =
+                of(Branch::ClaimsBlocked.name()).map(|group| group.id.clone()).or(known.blocked_group.take());
         });
     }
 
     /// Whether the user's claims are blocked, whatever the attributes contain.
-    pub fn is_out(&self, user: &str) -> bool {
-        self.with(|known| known.since.get(user).map_or_else(|| known.out.contains(user), |place| *place == Place::Out))
+    pub fn is_blocked(&self, user: &str) -> bool {
+        self.with(|known| {
+            known.since.get(user).map_or_else(|| known.blocked.contains(user), |state| *state == ClaimsState::Blocked)
+        })
     }
 
     /// Notes a user who was created as a member of the group.
     pub fn joined(&self, user: &str) {
-        self.became(user, Place::In);
+        self.set_state(user, ClaimsState::Allowed);
     }
 
-    fn became(&self, user: &str, place: Place) {
-        self.with(|known| known.since.insert(user.to_owned(), place));
+    fn set_state(&self, user: &str, state: ClaimsState) {
+        self.with(|known| known.since.insert(user.to_owned(), state));
     }
 
-    fn is_in(&self, user: &str) -> bool {
-        self.with(|known| known.since.get(user) == Some(&Place::In))
+    fn is_allowed(&self, user: &str) -> bool {
+        self.with(|known| known.since.get(user) == Some(&ClaimsState::Allowed))
     }
 }
 
 impl Inner {
     /// The claims group, if the realm has one with an effect.
     pub(super) async fn claims_group(&self) -> Result<Option<String>, Error> {
-        if matches!(self.audience.with(|known| known.gate.clone()), Gate::Unseen) {
+        if matches!(self.claims.with(|known| known.group.clone()), ClaimsGroup::Unread) {
             self.survey().await?;
         }
-        match self.audience.with(|known| known.gate.clone()) {
-            Gate::There(group) => return Ok(Some(group)),
-            Gate::None => return Ok(None),
-            Gate::Unseen | Gate::Missing => {}
+        match self.claims.with(|known| known.group.clone()) {
+            ClaimsGroup::Present(group) => return Ok(Some(group)),
+            ClaimsGroup::Unused => return Ok(None),
+            ClaimsGroup::Unread | ClaimsGroup::Missing => {}
         }
-        if self.groups().root_says(SHUT).await? {
+        if self.groups().root_has_attribute(REQUIRED).await? {
             let message = format!(
-                "the group {PATH} is gone, or its attribute {SHUT}: no application sees the accounts of any guest; run \
+                "the group {PATH} is gone, or its attribute {REQUIRED}: no application sees the accounts of any guest; run \
                  `guestlist directory setup`"
             );
             return Err(Error::Refused { message });
         }
-        let said = self.audience.with(|known| {
+        let warned = self.claims.with(|known| {
             // Setup may have created the group in the meantime, and another task may have read it.
-            if matches!(known.gate, Gate::Missing) {
-                known.gate = Gate::None;
+            if matches!(known.group, ClaimsGroup::Missing) {
+                known.group = ClaimsGroup::Unused;
             }
-            std::mem::replace(&mut known.said, true)
+            std::mem::replace(&mut known.warned, true)
         });
-        if !said {
+        if !warned {
             tracing::warn!(
                 "the realm was prepared by an older guestlist: if its user profile refuses a write of a guest, guestlist \
                  only ends their sessions; `guestlist directory setup` fixes it"
@@ -139,71 +142,71 @@ impl Inner {
     }
 
     /// Reads the excluded users, at the beginning of each listing of users.
-    pub(super) async fn read_audience(&self) -> Result<(), Error> {
+    pub(super) async fn read_claims_gate(&self) -> Result<(), Error> {
         // Changes up to now stay in effect until the read is complete.
-        self.audience.with(|known| {
-            for (user, place) in std::mem::take(&mut known.since) {
-                if place == Place::Out {
-                    known.out.insert(user);
+        self.claims.with(|known| {
+            for (user, state) in std::mem::take(&mut known.since) {
+                if state == ClaimsState::Blocked {
+                    known.blocked.insert(user);
                 } else {
-                    known.out.remove(&user);
+                    known.blocked.remove(&user);
                 }
             }
         });
         let there = self.claims_group().await?.is_some();
-        let out = match self.audience.with(|known| known.out_group.clone()) {
+        let blocked = match self.claims.with(|known| known.blocked_group.clone()) {
             Some(group) if there => optional(members(&self.client, &group).await)?.unwrap_or_default(),
             Some(_) | None => HashSet::new(),
         };
-        self.audience.with(|known| known.out = out);
+        self.claims.with(|known| known.blocked = blocked);
         Ok(())
     }
 
     /// Allows the claims of a user. A user that guestlist created is a member from the start.
-    pub(super) async fn let_in(&self, user: &str, made: bool) -> Result<(), Error> {
+    pub(super) async fn allow_claims(&self, user: &str, is_created: bool) -> Result<(), Error> {
         let Some(group) = self.claims_group().await? else { return Ok(()) };
-        let out = self.audience.is_out(user);
-        if !out && (made || self.audience.is_in(user)) {
+        let blocked = self.claims.is_blocked(user);
+        if !blocked && (is_created || self.claims.is_allowed(user)) {
             return Ok(());
         }
-        if out {
+        if blocked {
             self.end_sessions(user).await?;
         }
         self.client.call(Call::put(JOIN_GROUP, &["users", user, "groups", &group])).await?;
-        if out {
-            self.no_more_out(user).await?;
+        if blocked {
+            self.leave_blocked_group(user).await?;
         }
-        self.audience.became(user, Place::In);
+        self.claims.set_state(user, ClaimsState::Allowed);
         Ok(())
     }
 
     /// Blocks the claims of a user, whatever the attributes contain. The user joins the second group first.
-    pub(super) async fn put_out(&self, user: &str) -> Result<(), Error> {
+    pub(super) async fn block_claims(&self, user: &str) -> Result<(), Error> {
         let Some(group) = self.claims_group().await? else { return Ok(()) };
-        let out = self.groups().id(Some(Branch::ClaimsBlocked)).await?;
-        self.client.call(Call::put(JOIN_GROUP, &["users", user, "groups", &out])).await?;
+        let blocked = self.groups().id(Some(Branch::ClaimsBlocked)).await?;
+        self.client.call(Call::put(JOIN_GROUP, &["users", user, "groups", &blocked])).await?;
         optional(self.client.call(Call::delete(LEAVE_GROUP, &["users", user, "groups", &group])).await)?;
-        self.audience.with(|known| {
-            known.out_group = Some(out);
-            known.since.insert(user.to_owned(), Place::Out);
+        self.claims.with(|known| {
+            known.blocked_group = Some(blocked);
+            known.since.insert(user.to_owned(), ClaimsState::Blocked);
         });
         Ok(())
     }
 
     /// Removes an unmanaged user from both groups.
-    pub(super) async fn leave_audience(&self, user: &str) -> Result<(), Error> {
+    pub(super) async fn leave_claims_groups(&self, user: &str) -> Result<(), Error> {
         let Some(group) = self.claims_group().await? else { return Ok(()) };
         optional(self.client.call(Call::delete(LEAVE_GROUP, &["users", user, "groups", &group])).await)?;
-        if self.audience.is_out(user) {
-            self.no_more_out(user).await?;
+        if self.claims.is_blocked(user) {
+            self.leave_blocked_group(user).await?;
         }
-        self.audience.became(user, Place::Neither);
+        self.claims.set_state(user, ClaimsState::Outside);
         Ok(())
     }
 
-    async fn no_more_out(&self, user: &str) -> Result<(), Error> {
-        let out = self.groups().id(Some(Branch::ClaimsBlocked)).await?;
-        optional(self.client.call(Call::delete(LEAVE_GROUP, &["users", user, "groups", &out])).await)?;
+    async fn leave_blocked_group(&self, user: &str) -> Result<(), Error> {
+        let blocked = self.groups().id(Some(Branch::ClaimsBlocked)).await?;
+        optional(self.client.call(Call::delete(LEAVE_GROUP, &["users", user, "groups", &blocked])).await)?;
         Ok(())
     }
 }

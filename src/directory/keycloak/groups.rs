@@ -189,7 +189,7 @@ impl GroupStore<'_> {
     }
 
     /// Writes the root group unchanged, to check whether the realm accepts writes.
-    pub async fn touch(&self) -> Result<(), ClientError> {
+    pub async fn rewrite_root(&self) -> Result<(), ClientError> {
         self.put(&self.root().await?).await
     }
 
@@ -316,7 +316,7 @@ impl GroupStore<'_> {
     }
 
     /// Whether the root has an attribute.
-    pub async fn root_says(&self, attribute: &str) -> Result<bool, ClientError> {
+    pub async fn root_has_attribute(&self, attribute: &str) -> Result<bool, ClientError> {
         let Some(root) = self.known_root().await else { return Ok(false) };
         Ok(optional(self.get(&root).await)?.is_some_and(|root| root.attributes.contains_key(attribute)))
     }
@@ -349,7 +349,7 @@ fn read_epoch(group: &Group) -> Option<i64> {
 }
 
 /// The error for a realm that has lost its owner.
-pub fn nobodys() -> Error {
+pub fn owner_lost() -> Error {
     Error::Refused {
         message:
             "the realm no longer names the owner of the directory: the group guestlist/owner or guestlist/leader is \

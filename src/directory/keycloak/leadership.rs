@@ -12,7 +12,7 @@ use super::super::{Epoch, Error};
 use super::{Inner, groups};
 
 /// How long a check is valid.
-const HOLDS: Duration = Duration::from_millis(150);
+const VALID_FOR: Duration = Duration::from_millis(150);
 /// The age at which a check is renewed. One task renews it while the others continue.
 const DUE: Duration = Duration::from_millis(75);
 /// How long a new leader waits: until every other process's check has expired and the operation that began under it
@@ -20,7 +20,7 @@ const DUE: Duration = Duration::from_millis(75);
 const OTHERS_STOP: Duration = Duration::from_millis(200);
 /// The range in nanoseconds of a random part of each epoch. Two processes that become the leader at once then get
 /// different epochs, whatever their clocks show.
-const APART: u64 = 1 << 20;
+const EPOCH_RANGE: u64 = 1 << 20;
 
 /// The latest check, and the lock for the next one.
 #[derive(Default)]
@@ -45,7 +45,7 @@ impl Leadership {
 impl Inner {
     /// Becomes the leader.
     pub(super) async fn lead(&self) -> Result<Epoch, Error> {
-        let random = i64::try_from(RandomState::new().hash_one(()) % APART).unwrap_or(0);
+        let random = i64::try_from(RandomState::new().hash_one(()) % EPOCH_RANGE).unwrap_or(0);
         let now = i64::try_from(self.now().as_nanosecond()).unwrap_or(0);
         let after = |before: Option<i64>| now.max(before.unwrap_or(0)).saturating_add(1).saturating_add(random);
         let (first, epoch) = self.groups().lead(after).await?;
@@ -67,7 +67,7 @@ impl Inner {
         let asked = Instant::now();
         let _looking = match self.term.seen(epoch) {
             Some(at) if at.elapsed() < DUE => return Ok(()),
-            Some(at) if at.elapsed() < HOLDS => match self.term.looking.try_lock() {
+            Some(at) if at.elapsed() < VALID_FOR => match self.term.looking.try_lock() {
                 Ok(looking) => looking,
                 Err(_) => return Ok(()),
             },
@@ -87,7 +87,7 @@ impl Inner {
     pub(super) async fn leads_now(&self, epoch: Epoch) -> Result<(), Error> {
         match self.groups().epoch().await? {
             Some(now) if now != epoch.0 => Err(Error::Fenced),
-            None if epoch != Epoch::NONE => Err(groups::nobodys()),
+            None if epoch != Epoch::NONE => Err(groups::owner_lost()),
             Some(_) | None => Ok(()),
         }
     }

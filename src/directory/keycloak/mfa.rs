@@ -20,7 +20,7 @@ pub const fn action(method: MfaMethod) -> &'static str {
 }
 
 /// The method to set up: a one-time password if it is allowed, because every telephone can show one.
-pub fn asked(allowed: &Methods) -> MfaMethod {
+pub fn method(allowed: &Methods) -> MfaMethod {
     allowed.first().copied().unwrap_or(MfaMethod::TOTP)
 }
 
@@ -40,11 +40,11 @@ pub fn allowed(attributes: &Attributes) -> Methods {
 
 /// Of the actions that set up a method, leaves exactly the one that is needed: none if an allowed method is enrolled.
 /// `enrolled` is `None` if it is unknown. Actions for methods that are not allowed are removed in any case.
-pub fn ask(user: &mut User, allowed: &Methods, enrolled: Option<&Methods>) {
+pub fn require(user: &mut User, allowed: &Methods, enrolled: Option<&Methods>) {
     if allowed.is_empty() {
         return;
     }
-    let due = enrolled.filter(|enrolled| enrolled.is_disjoint(allowed)).map(|_| asked(allowed));
+    let due = enrolled.filter(|enrolled| enrolled.is_disjoint(allowed)).map(|_| method(allowed));
     let stays = |method: MfaMethod| if enrolled.is_some() { due == Some(method) } else { allowed.contains(&method) };
     for method in MfaMethod::ALL.iter().copied().filter(|method| !stays(*method)) {
         user.required_actions.retain(|asked| asked != action(method));
@@ -62,7 +62,7 @@ mod tests {
         let required_actions = actions.iter().map(|&action| action.to_owned()).collect();
         let mut user = User { required_actions, ..User::default() };
         let set = |methods: &[MfaMethod]| methods.iter().copied().collect::<Methods>();
-        ask(&mut user, &set(allowed), enrolled.map(set).as_ref());
+        require(&mut user, &set(allowed), enrolled.map(set).as_ref());
         user.required_actions
     }
 
@@ -102,8 +102,8 @@ mod tests {
             for (enrolled, user) in &paths {
                 for allowed in &choices {
                     let mut user = user.clone();
-                    ask(&mut user, allowed, Some(enrolled));
-                    let due = if enrolled.is_disjoint(allowed) { vec![action(asked(allowed))] } else { vec![] };
+                    require(&mut user, allowed, Some(enrolled));
+                    let due = if enrolled.is_disjoint(allowed) { vec![action(method(allowed))] } else { vec![] };
                     assert_eq!(user.required_actions, due, "{allowed:?}, enrolled {enrolled:?}");
                     next.push((enrolled.clone(), user));
                 }

@@ -2,6 +2,7 @@
 //! mark and the grants. MFA is the state that Keycloak observes. `docs/keycloak.md` describes the layout, and
 //! ADR 7 its reasons.
 
+pub mod administration;
 mod change_events;
 mod claims_gate;
 mod client;
@@ -20,7 +21,6 @@ mod representations;
 mod server_clock;
 pub mod setup;
 mod sign_in;
-pub mod simulated_guest;
 mod users;
 
 use std::collections::BTreeMap;
@@ -33,7 +33,7 @@ pub use client::{Body, Credentials, Request, Response, Secret, Settings, Transpo
 
 use super::{AccountRecord, Error, GuestRecord, Owner, PartnerId, PartnerRecord, ShareRecord, UserRecord};
 use crate::directory::keycloak::users::cache::UserCache;
-use crate::directory::keycloak::users::reader::{Homes, UserListing, UserReader};
+use crate::directory::keycloak::users::reader::{OrganizationData, PartnerOrganizations, UserReader};
 use crate::domain::Email;
 use crate::util::coalesce::CoalescedRead;
 use change_events::EventCursor;
@@ -57,15 +57,15 @@ pub struct Directory(Arc<Inner>);
 struct Inner {
     client: Client,
     known_groups: KnownGroups,
-    memory: UserCache,
+    cache: UserCache,
     /// The claims gate.
-    audience: ClaimsGate,
+    claims: ClaimsGate,
     /// Partner → its organization, as last read. Readers share the whole map; a change copies it.
-    homes: Mutex<Arc<Homes>>,
+    organizations: Mutex<Arc<PartnerOrganizations>>,
     /// The owner of the directory, once it is known.
     owner: Mutex<Option<Owner>>,
     /// The listing of users in progress. It also finds the workspace users.
-    walk: AsyncMutex<Option<Listing>>,
+    listing: AsyncMutex<Option<Listing>>,
     /// One change of a guest or a partner at a time, because each reads before it writes.
     locks: Locks,
     /// The leader's term.
@@ -87,10 +87,10 @@ struct Inner {
 #[derive(Default)]
 struct Listing {
     pages: Pages,
-    walk: UserListing,
+    organization_data: OrganizationData,
     users: Vec<UserRecord>,
     /// Users who block an address.
-    strangers: Vec<GuestRecord>,
+    blockers: Vec<GuestRecord>,
     /// The addresses in ownership marks.
     marked: std::collections::BTreeSet<Email>,
     seen: std::collections::BTreeSet<String>,
@@ -106,24 +106,24 @@ impl Directory {
     }
 
     /// The same for tests in which Keycloak's times follow this clock.
-    pub fn played(settings: Settings, clock: TimeSource) -> Result<Self, Error> {
+    pub fn with_same_clock(settings: Settings, clock: TimeSource) -> Result<Self, Error> {
         Ok(Self::with(Client::new(settings)?, clock, ServerClock::same()))
     }
 
     /// The same over another transport than HTTP.
-    pub fn over(settings: Settings, clock: TimeSource, transport: Arc<dyn Transport>) -> Self {
-        Self::with(Client::over(settings, transport), clock, ServerClock::same())
+    pub fn with_transport(settings: Settings, clock: TimeSource, transport: Arc<dyn Transport>) -> Self {
+        Self::with(Client::with_transport(settings, transport), clock, ServerClock::same())
     }
 
     fn with(client: Client, clock: TimeSource, server_clock: ServerClock) -> Self {
         Self(Arc::new(Inner {
             client,
             known_groups: KnownGroups::default(),
-            memory: UserCache::default(),
-            audience: ClaimsGate::default(),
-            homes: Mutex::default(),
+            cache: UserCache::default(),
+            claims: ClaimsGate::default(),
+            organizations: Mutex::default(),
             owner: Mutex::default(),
-            walk: AsyncMutex::default(),
+            listing: AsyncMutex::default(),
             locks: Locks::default(),
             term: Leadership::default(),
             server_clock,
@@ -151,31 +151,32 @@ impl Inner {
         GroupStore { client: &self.client, known: &self.known_groups }
     }
 
-    fn homes(&self) -> Arc<Homes> {
-        Arc::clone(&self.homes.lock().unwrap_or_else(PoisonError::into_inner))
+    fn partner_organizations(&self) -> Arc<PartnerOrganizations> {
+        Arc::clone(&self.organizations.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn organization(&self, partner: &PartnerId) -> Option<Organization> {
-        self.homes().get(partner).cloned()
+        self.partner_organizations().get(partner).cloned()
     }
 
-    fn set_home(&self, partner: &PartnerId, home: Option<Organization>) {
-        let mut homes = self.homes.lock().unwrap_or_else(PoisonError::into_inner);
+    fn set_organization(&self, partner: &PartnerId, home: Option<Organization>) {
+        let mut organizations = self.organizations.lock().unwrap_or_else(PoisonError::into_inner);
         match home {
-            Some(home) => Arc::make_mut(&mut homes).insert(partner.clone(), home),
-            None => Arc::make_mut(&mut homes).remove(partner),
+            Some(home) => Arc::make_mut(&mut organizations).insert(partner.clone(), home),
+            None => Arc::make_mut(&mut organizations).remove(partner),
         };
     }
 
-    fn people(&self) -> UserReader<'_> {
-        let (audience, server_clock, homes) = (&self.audience, &self.server_clock, self.homes());
-        UserReader { client: &self.client, memory: &self.memory, audience, server_clock, homes, now: self.now() }
+    fn users(&self) -> UserReader<'_> {
+        let organizations = self.partner_organizations();
+        let (client, cache, claims, server_clock) = (&self.client, &self.cache, &self.claims, &self.server_clock);
+        UserReader { client, cache, claims, server_clock, organizations, now: self.now() }
     }
 
     /// All organizations with an ownership mark. The result replaces the known ones.
     async fn list_organizations(&self) -> Result<Vec<PartnerRecord>, Error> {
         match self.known_owner() {
-            Some(_) => self.still_ours().await?,
+            Some(_) => self.check_owner().await?,
             None => drop(self.read_owner().await?),
         }
         let page = async |first, max| {
@@ -185,15 +186,15 @@ impl Inner {
         let all = pages::all(PAGE, |organization: &Organization| &organization.id, page).await?;
         let found = organizations::records(all);
         let readable = found.iter().filter(|(record, _)| record.is_readable());
-        let homes = readable.map(|(record, organization)| (record.id.clone(), organization.clone())).collect();
-        *self.homes.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(homes);
+        let organizations = readable.map(|(record, organization)| (record.id.clone(), organization.clone())).collect();
+        *self.organizations.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(organizations);
         Ok(found.into_iter().map(|(record, _)| record).collect())
     }
 
     /// Reads the groups directly below guestlist's root in one call: the owner, and all other data of that level.
     async fn survey(&self) -> Result<Option<Owner>, Error> {
         let children = self.groups().survey().await?;
-        self.audience.learn(&children);
+        self.claims.learn(&children);
         Ok(groups::owner(&children))
     }
 
@@ -205,12 +206,12 @@ impl Inner {
 
     /// Fails if the realm has lost its owner or has another one: it was created again, restored or taken over. Its
     /// listings then do not show the present guests.
-    async fn still_ours(&self) -> Result<(), Error> {
+    async fn check_owner(&self) -> Result<(), Error> {
         let Some(known) = self.known_owner() else { return Ok(()) };
         match self.survey().await? {
             Some(owner) if owner == known => Ok(()),
             Some(owner) => Err(Error::Foreign { owner }),
-            None => Err(groups::nobodys()),
+            None => Err(groups::owner_lost()),
         }
     }
 

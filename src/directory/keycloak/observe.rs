@@ -14,7 +14,7 @@ use super::endpoints::{GET_ORGANIZATION, LIST_ORGANIZATIONS, LIST_USERS};
 use super::pages::{PAGE, PageStep};
 use super::representations::{Organization, User};
 use super::{Directory, Inner, Listing, PoisonError, organizations, sign_in};
-use crate::directory::keycloak::users::{guest, profile, recovery, strangers, substitutes};
+use crate::directory::keycloak::users::{guest, profile, recovery, substitutes, usernames};
 use crate::domain::Email;
 
 /// The number of concurrent page reads. A page is expensive for the server, except pages behind the last one.
@@ -25,11 +25,11 @@ const TOGETHER: usize = 6;
 impl Inner {
     /// Several pages of guests. Workspace users on these pages are kept for their own listing.
     async fn list_guests(&self, page: Option<PageToken>) -> Result<Page<GuestRecord>, Error> {
-        let mut held = self.walk.lock().await;
+        let mut held = self.listing.lock().await;
         if page.is_none() {
             *held = None;
-            self.read_audience().await?;
-            if self.known_owner().is_none() || self.homes().is_empty() {
+            self.read_claims_gate().await?;
+            if self.known_owner().is_none() || self.partner_organizations().is_empty() {
                 self.list_organizations().await?;
             }
         }
@@ -37,14 +37,14 @@ impl Inner {
         if page.as_ref().is_some_and(|page| page.0 != listing.pages.first().to_string()) {
             return Err(Error::Unavailable { context: "another listing of users began meanwhile".to_owned() });
         }
-        let people = self.people();
+        let reader = self.users();
         let mut step = PageStep::On;
         let mut read = Vec::new();
         {
             // No other call may wait in this loop: one of the reads may be renewing the token that all calls need.
             let max = listing.pages.size();
-            let ahead = stream::iter(listing.pages.ahead().take(TOGETHER));
-            let mut pages = ahead.map(|first| people.page(first, max)).buffered(AT_ONCE);
+            let ahead = stream::iter(listing.pages.next_offsets().take(TOGETHER));
+            let mut pages = ahead.map(|first| reader.page(first, max)).buffered(AT_ONCE);
             while step == PageStep::On
                 && let Some(users) = pages.next().await
             {
@@ -54,18 +54,18 @@ impl Inner {
                     Err(ClientError::Late { .. }) if listing.pages.shrink() => break,
                     users => users?,
                 };
-                step = listing.pages.turn(&users.iter().map(|user| user.id.clone()).collect::<Vec<_>>())?;
+                step = listing.pages.add_page(&users.iter().map(|user| user.id.clone()).collect::<Vec<_>>())?;
                 read.extend(users);
             }
         }
-        let Listing { seen, walk, users, strangers, marked, .. } = listing;
+        let Listing { seen, organization_data, users, blockers, marked, .. } = listing;
         let guests = async {
             let mut items = Vec::new();
             for user in read {
                 if seen.insert(user.id.clone()) {
-                    let user = people.read(&user).await?;
-                    strangers.extend(strangers::at_username(&user).into_iter().chain(recovery::at_addresses(&user)));
-                    items.extend(match people.guest(&user, Some(walk)).await? {
+                    let user = reader.read(&user).await?;
+                    blockers.extend(usernames::at_username(&user).into_iter().chain(recovery::at_addresses(&user)));
+                    items.extend(match reader.guest(&user, Some(organization_data)).await? {
                         // Two users have the mark and its address, which Keycloak can allow.
                         Some(guest) if !marked.insert(guest.address.clone()) => recovery::record(&user),
                         guest => guest,
@@ -82,8 +82,8 @@ impl Inner {
         let (mut items, ()) = futures::try_join!(guests, shown)?;
         if step == PageStep::End {
             listing.is_whole = true;
-            let Listing { strangers, marked, .. } = listing;
-            items.extend(strangers.drain(..).filter(|one| marked.insert(one.address.clone())));
+            let Listing { blockers, marked, .. } = listing;
+            items.extend(blockers.drain(..).filter(|one| marked.insert(one.address.clone())));
         }
         let next = (step != PageStep::End).then(|| PageToken(listing.pages.first().to_string()));
         Ok(Page { items, next })
@@ -98,14 +98,14 @@ impl Inner {
 
     async fn list_users(&self) -> Result<Page<UserRecord>, Error> {
         // A listing that failed or is incomplete does not have all users.
-        if let Some(listing) = self.walk.lock().await.take_if(|listing| listing.is_whole) {
+        if let Some(listing) = self.listing.lock().await.take_if(|listing| listing.is_whole) {
             return Ok(Page { items: listing.users, next: None });
         }
         let mut token = None;
         loop {
             token = self.list_guests(token).await?.next;
             if token.is_none() {
-                let listing = self.walk.lock().await.take();
+                let listing = self.listing.lock().await.take();
                 return Ok(Page { items: listing.map(|listing| listing.users).unwrap_or_default(), next: None });
             }
         }
@@ -127,7 +127,7 @@ impl Inner {
             // The organization was deleted, so its memberships are gone. Or its ownership mark is unreadable now.
             self.changed_too(Changed::Everything);
         }
-        self.set_home(id, home);
+        self.set_organization(id, home);
         Ok(read)
     }
 
@@ -146,24 +146,24 @@ impl Inner {
     }
 
     async fn read_guest(&self, address: &Email) -> Result<Option<GuestRecord>, Error> {
-        let people = self.people();
+        let reader = self.users();
         if let Some(user) = substitutes::user_at(address) {
-            let Some(user) = people.user(user).await? else { return Ok(None) };
-            return Ok(self.look(&user).await?.filter(|record| record.address == *address));
+            let Some(user) = reader.user(user).await? else { return Ok(None) };
+            return Ok(self.guest_record(&user).await?.filter(|record| record.address == *address));
         }
-        match people.user_marked(address).await? {
-            Ok(user) => self.look(&user).await,
-            Err(bearers) => {
-                if self.memory.user_at(address).is_some() {
+        match reader.user_marked(address).await? {
+            Ok(user) => self.guest_record(&user).await,
+            Err(unreadable) => {
+                if self.cache.user_at(address).is_some() {
                     profile::check(&self.client).await?;
                 }
-                if let Some(user) = bearers.first() {
+                if let Some(user) = unreadable.first() {
                     // The claims are in the user's own record.
-                    let own = bearers.iter().filter_map(|user| substitutes::address(&user.id));
+                    let own = unreadable.iter().filter_map(|user| substitutes::address(&user.id));
                     own.for_each(|own| self.changed_too(Changed::Guest(own)));
-                    return Ok(Some(recovery::at(address.clone(), user)));
+                    return Ok(Some(recovery::at_address(address.clone(), user)));
                 }
-                Ok(self.user_named(address).await?.as_ref().and_then(strangers::at_username))
+                Ok(self.user_named(address).await?.as_ref().and_then(usernames::at_username))
             }
         }
     }
@@ -176,12 +176,12 @@ impl Inner {
     }
 
     /// Reads a guest's record from the user and, for all other facts, from Keycloak.
-    pub(super) async fn look(&self, user: &User) -> Result<Option<GuestRecord>, Error> {
+    pub(super) async fn guest_record(&self, user: &User) -> Result<Option<GuestRecord>, Error> {
         let partner = guest::recorded(user).partner;
         if let Some(partner) = partner.filter(|partner| self.organization(partner).is_none()) {
             self.read_partner(&partner).await?;
         }
-        match optional(self.people().look(user).await) {
+        match optional(self.users().guest_record(user).await) {
             Ok(Some(record)) => Ok(record),
             Err(failed) => Err(failed.into()),
             // The guest's organization no longer exists.
@@ -189,15 +189,15 @@ impl Inner {
                 if let Some(partner) = guest::recorded(user).partner {
                     self.read_partner(&partner).await?;
                 }
-                Ok(self.people().look(user).await?)
+                Ok(self.users().guest_record(user).await?)
             }
         }
     }
 
     pub(super) async fn read_user(&self, email: &Email) -> Result<Option<UserRecord>, Error> {
-        let people = self.people();
-        let Some(found) = people.user_at(email).await? else { return Ok(None) };
-        Ok(guest::workspace_user(people.read(&found).await?.as_ref()))
+        let reader = self.users();
+        let Some(found) = reader.user_at(email).await? else { return Ok(None) };
+        Ok(guest::workspace_user(reader.read(&found).await?.as_ref()))
     }
 }
 

@@ -29,7 +29,7 @@ const LONGEST: usize = 255;
 /// The organization is disabled.
 const OFF: &str = "off";
 /// The organization stays enabled because of members that guestlist did not create.
-const LEFT_ON: &str = "left on";
+const KEPT_ENABLED: &str = "left on";
 
 /// The length of the UID's part in an alias.
 const UID_SHOWN: usize = 8;
@@ -38,12 +38,12 @@ const UID_SHOWN: usize = 8;
 /// readable marks with one identifier, none of them is the partner: the marks are ambiguous.
 pub fn records(all: Vec<Organization>) -> Vec<(PartnerRecord, Organization)> {
     let mut found: Vec<_> = all.into_iter().filter_map(|one| Some((record(&one)?, one))).collect();
-    let mut bearers: BTreeMap<PartnerId, usize> = BTreeMap::new();
+    let mut unreadable: BTreeMap<PartnerId, usize> = BTreeMap::new();
     for (record, _) in found.iter().filter(|(record, _)| record.is_readable()) {
-        *bearers.entry(record.id.clone()).or_default() += 1;
+        *unreadable.entry(record.id.clone()).or_default() += 1;
     }
     for (record, organization) in &mut found {
-        if bearers.get(&record.id).is_some_and(|bearers| *bearers > usize::from(record.is_readable())) {
+        if unreadable.get(&record.id).is_some_and(|unreadable| *unreadable > usize::from(record.is_readable())) {
             (record.id, record.integrity) = (by_organization(organization), Integrity::Unreadable);
         }
         if !record.is_readable() {
@@ -81,7 +81,7 @@ fn record(organization: &Organization) -> Option<PartnerRecord> {
     let deactivated_at: Option<Timestamp> = value(DEACTIVATED_AT).and_then(|text| text.parse().ok());
     let as_written = admins.len() == host_admins.len()
         && deactivated_at.is_some() == value(DEACTIVATED_AT).is_some()
-        && !is_switched(organization);
+        && !was_switched_by_other(organization);
     Some(PartnerRecord {
         integrity: match (&id, as_written) {
             (Some(_), true) if is_whole => Integrity::Intact,
@@ -114,7 +114,7 @@ fn display_name(organization: &Organization) -> String {
 }
 
 /// Whether an administrator enabled or disabled the organization. A deactivated one is not corrected.
-fn is_switched(organization: &Organization) -> bool {
+fn was_switched_by_other(organization: &Organization) -> bool {
     let off = first(&organization.attributes, SUSPENDED) == Some(OFF);
     !organization.attributes.contains_key(DEACTIVATED_AT) && organization.enabled == off
 }
@@ -133,7 +133,7 @@ fn write(record: &PartnerRecord, attributes: &mut Attributes, enabled: bool) {
     put(UID, vec![record.mark.uid.clone()]);
     put(HOST_ADMINS, record.host_admins.iter().map(ToString::to_string).collect());
     if record.suspended {
-        put(SUSPENDED, vec![if enabled { LEFT_ON } else { OFF }.to_owned()]);
+        put(SUSPENDED, vec![if enabled { KEPT_ENABLED } else { OFF }.to_owned()]);
     }
     if let Some(at) = record.deactivated_at {
         put(DEACTIVATED_AT, vec![format!("{at:.9}")]);

@@ -52,7 +52,7 @@ pub fn repeated_page() -> Error {
 }
 
 /// The fault of a listing in which page after page shares no row with the one before.
-fn torn_pages() -> Error {
+fn disjoint_pages() -> Error {
     let context = "the pages of a listing do not join: too many rows come and go while it is read";
     Error::Unavailable { context: context.to_owned() }
 }
@@ -93,12 +93,12 @@ impl Pages {
     }
 
     /// The offsets of this page and those after it, if no rows go meanwhile.
-    pub fn ahead(&self) -> impl Iterator<Item = usize> + use<> {
+    pub fn next_offsets(&self) -> impl Iterator<Item = usize> + use<> {
         (self.first..).step_by(self.size - 1)
     }
 
     /// Adds a page. Fails if the listing cannot be read to its end.
-    pub fn turn(&mut self, ids: &[String]) -> Result<PageStep, Error> {
+    pub fn add_page(&mut self, ids: &[String]) -> Result<PageStep, Error> {
         if self.first > self.furthest {
             (self.furthest, self.turns) = (self.first, 0);
         }
@@ -109,7 +109,7 @@ impl Pages {
         if !joins {
             // Each step back reads half a page again, so a listing of few changes takes at most a few times its pages.
             if self.turns > 20 + 10 * (self.furthest / self.size) {
-                return Err(torn_pages());
+                return Err(disjoint_pages());
             }
             self.first = self.first.saturating_sub(self.size / 2);
             self.is_back = true;
@@ -147,7 +147,7 @@ where
             read => read?,
         };
         let step = pages
-            .turn(&items.iter().map(|item| id(item).to_owned()).collect::<Vec<_>>())
+            .add_page(&items.iter().map(|item| id(item).to_owned()).collect::<Vec<_>>())
             .map_err(ClientError::Fault)?;
         all.extend(items.into_iter().filter(|item| seen.insert(id(item).to_owned())));
         if step == PageStep::End {
@@ -169,7 +169,7 @@ mod tests {
         let (mut seen, mut pages) = (BTreeSet::new(), Pages::default());
         for turn in 0..MOST_PAGES {
             let page: Vec<String> = everybody.iter().skip(pages.first()).take(PAGE).cloned().collect();
-            let step = pages.turn(&page).unwrap();
+            let step = pages.add_page(&page).unwrap();
             seen.extend(page);
             if step == PageStep::End {
                 return seen;
@@ -189,7 +189,7 @@ mod tests {
                     assert!(pages.shrink());
                 }
                 let page: Vec<String> = everybody.iter().skip(pages.first()).take(pages.size()).cloned().collect();
-                let step = pages.turn(&page).unwrap();
+                let step = pages.add_page(&page).unwrap();
                 seen.extend(page);
                 if step == PageStep::End {
                     break;
@@ -242,7 +242,7 @@ mod tests {
         for _ in 0..MOST_PAGES {
             let rows = everybody.iter().enumerate().skip(pages.first()).take(pages.size());
             let page: Vec<String> = rows.filter(|(row, _)| !drops(*row)).map(|(_, id)| id.clone()).collect();
-            let step = pages.turn(&page)?;
+            let step = pages.add_page(&page)?;
             seen.extend(page);
             if step == PageStep::End {
                 return Ok(seen.len());
@@ -259,7 +259,7 @@ mod tests {
                 let read = read_dropping(&people(300), make(PAGE), |row| gap.contains(&row));
                 let whole = read == Ok(300 - gap.filter(|row| *row < 300).count());
                 // A gap that no page reaches across is an error, never the end.
-                assert!(whole || (width > 40 && read == Err(torn_pages())), "{width} from {from}: {read:?}");
+                assert!(whole || (width > 40 && read == Err(disjoint_pages())), "{width} from {from}: {read:?}");
             }
         }
     }

@@ -40,7 +40,7 @@ impl ClockOffset {
     }
 
     /// Converts an instant from guestlist's clock to Keycloak's, both in milliseconds since 1970.
-    pub fn theirs(self, ours: i64) -> i64 {
+    pub fn to_keycloak(self, ours: i64) -> i64 {
         ours.saturating_sub(i64::try_from(self.0.as_millis()).unwrap_or(0))
     }
 

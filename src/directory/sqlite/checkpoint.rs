@@ -12,7 +12,7 @@ pub(super) const IDLE: Duration = Duration::from_millis(100);
 /// at that moment is inconsistent, so it should happen rarely.
 const PAGES: u32 = 4_096;
 /// The maximum time that a checkpoint waits for a reader of another process.
-const PATIENCE: Duration = Duration::from_millis(50);
+const CHECKPOINT_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// The write-ahead log of one connection.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ impl Log {
     }
 
     /// Empties the log into the file. If another process is reading, the log stays until the next checkpoint.
-    pub(super) fn checkpoint(&self, connection: &Connection, patience: Duration) {
+    pub(super) fn checkpoint(&self, connection: &Connection, busy_timeout: Duration) {
         if self.is_empty() {
             return;
         }
@@ -60,7 +60,7 @@ impl Log {
                 return truncate(&Connection::open_with_flags(file, flags)?);
             }
             let done = truncate(connection);
-            connection.busy_timeout(patience)?;
+            connection.busy_timeout(busy_timeout)?;
             done
         };
         match run() {
@@ -71,7 +71,7 @@ impl Log {
 }
 
 fn truncate(connection: &Connection) -> rusqlite::Result<bool> {
-    connection.busy_timeout(PATIENCE)?;
+    connection.busy_timeout(CHECKPOINT_TIMEOUT)?;
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
 }
 

@@ -20,23 +20,23 @@ impl Store {
     pub fn copy(all: &Snapshot, owner: &Owner) -> Result<Self, Error> {
         let mut store = Self::open(Path::new(":memory:"), OpenMode::Create)?;
         let failed = |error: rusqlite::Error| fault("copy the directory", &error);
-        loosen(store.connection()).map_err(failed)?;
+        drop_constraints(store.connection()).map_err(failed)?;
         let tx = store.connection().transaction().map_err(failed)?;
         fill(&tx, all, owner).map_err(failed)?;
         tx.commit().map_err(failed)?;
-        store.beside = Beside::of(all);
+        store.copied = CopiedFacts::of(all);
         Ok(store)
     }
 }
 
 /// Facts of copied records for which this backend has no columns.
 #[derive(Default)]
-pub(super) struct Beside {
+pub(super) struct CopiedFacts {
     guests: BTreeMap<GuestId, GuestRecord>,
     partners: BTreeMap<PartnerId, Integrity>,
 }
 
-impl Beside {
+impl CopiedFacts {
     fn of(all: &Snapshot) -> Self {
         let integrity = |partner: &PartnerRecord| (partner.id.clone(), partner.integrity);
         Self {
@@ -68,7 +68,7 @@ impl Beside {
 
     /// Applies an operation: a written record is intact. An admission drops the copied facts, because the invited
     /// address is then the current one.
-    pub fn take_in(&mut self, operation: &Operation) {
+    pub fn apply(&mut self, operation: &Operation) {
         match operation {
             Operation::Guest { id, change: GuestChange::Invite(_) } => drop(self.guests.remove(id)),
             Operation::Guest { id, change: GuestChange::Update { .. } } => {
@@ -82,7 +82,7 @@ impl Beside {
 
 /// Removes constraints and triggers, because another backend may contain data that this one refuses. A plan can then
 /// show the fix.
-fn loosen(connection: &Connection) -> rusqlite::Result<()> {
+fn drop_constraints(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("PRAGMA foreign_keys = OFF; PRAGMA ignore_check_constraints = ON")?;
     let triggers: Vec<String> = connection
         .prepare("SELECT name FROM sqlite_master WHERE type = 'trigger'")?
@@ -156,7 +156,7 @@ fn put_partner(tx: &Connection, partner: &PartnerRecord) -> rusqlite::Result<usi
 }
 
 fn put_guest(tx: &Connection, guest: &GuestRecord) -> rusqlite::Result<()> {
-    // `Beside` has the identities without an ownership mark.
+    // `CopiedFacts` has the identities without an ownership mark.
     rows::put_guest(tx, &GuestRecord { mark: Some(guest.mark.clone().unwrap_or_default()), ..guest.clone() })?;
     if guest.login == Login::DisabledByOther {
         tx.execute("UPDATE guests SET disabled_by_other = 1 WHERE id = ?1", [&guest.id.0])?;

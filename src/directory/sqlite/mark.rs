@@ -32,8 +32,8 @@ impl Write<'_> {
     }
 
     /// Checks that the ownership mark names the directory's owner. Without an owner, every mark passes.
-    fn ours(&self, mark: &OwnershipMark) -> Result<(), Error> {
-        match apply::ours(self.owner()?.as_ref(), mark) {
+    fn check_owner(&self, mark: &OwnershipMark) -> Result<(), Error> {
+        match apply::check_owner(self.owner()?.as_ref(), mark) {
             Err(PreconditionFailed::Foreign(owner)) => Err(Error::Foreign { owner }),
             Err(_) => Err(self.stale()),
             Ok(()) => Ok(()),
@@ -53,7 +53,7 @@ impl Write<'_> {
         basis: Option<Revision>,
     ) -> Result<WriteOutcome, Error> {
         let NewGuest { mark, partner, address, .. } = new;
-        self.ours(mark)?;
+        self.check_owner(mark)?;
         let one = |tail, value| rows::one_guest(self.tx, tail, value).map_err(|error| self.failed(&error));
         let existing = one("WHERE address = ?1", address.as_str())?;
         if let Some(existing) = &existing {
@@ -105,7 +105,7 @@ impl Write<'_> {
         admins: &str,
         suspended: bool,
     ) -> Result<WriteOutcome, Error> {
-        self.ours(mark)?;
+        self.check_owner(mark)?;
         let rows = self.sql(
             "INSERT INTO partners (id, installation, cluster, namespace, name, uid, display_name, host_admins, suspended) \
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO UPDATE SET installation = ?2, cluster = ?3, \

@@ -49,7 +49,7 @@ pub struct Store {
     page: usize,
     follow: ChangeFeed,
     place: Opened,
-    beside: copy::Beside,
+    copied: copy::CopiedFacts,
     log: Log,
 }
 
@@ -77,7 +77,7 @@ impl Store {
             follow: ChangeFeed::default(),
             place: Opened::of(path),
             log,
-            beside: copy::Beside::default(),
+            copied: copy::CopiedFacts::default(),
         })
     }
 
@@ -96,7 +96,7 @@ impl Store {
     /// Empties the log into the file, unless another file has replaced it.
     fn checkpoint(&self) {
         if self.place.check().is_ok() {
-            self.log.checkpoint(&self.connection, schema::PATIENCE);
+            self.log.checkpoint(&self.connection, schema::BUSY_TIMEOUT);
         }
     }
 
@@ -159,7 +159,7 @@ impl Store {
         taken.map(Epoch).map_err(|error| fault("become the leader", &error))
     }
 
-    fn takes_writes(&mut self) -> Result<(), Error> {
+    fn check_writable(&mut self) -> Result<(), Error> {
         let written = self.connection.execute("UPDATE meta SET epoch = epoch", []);
         written.map(drop).map_err(|error| fault("write to the directory", &error))
     }
@@ -201,13 +201,13 @@ impl Store {
 
     fn partners(&self, page: Option<PageToken>) -> Result<Page<PartnerRecord>, Error> {
         let mut page = self.page(page, "id", rows::partners, |partner| partner.id.0.clone())?;
-        page.items.iter_mut().for_each(|partner| self.beside.complete_partner(partner));
+        page.items.iter_mut().for_each(|partner| self.copied.complete_partner(partner));
         Ok(page)
     }
 
     fn guests(&self, page: Option<PageToken>) -> Result<Page<GuestRecord>, Error> {
         let mut page = self.page(page, "id", rows::guests, |guest| guest.id.0.clone())?;
-        page.items.iter_mut().for_each(|guest| self.beside.complete(guest));
+        page.items.iter_mut().for_each(|guest| self.copied.complete(guest));
         Ok(page)
     }
 
@@ -234,7 +234,7 @@ impl Store {
     fn partner(&self, id: &PartnerId) -> Result<Option<PartnerRecord>, Error> {
         let read = self.read("read a partner", |tx| rows::partners(tx, "WHERE id = ?1", &[&id.0]))?;
         Ok(read.into_iter().next().map(|mut partner| {
-            self.beside.complete_partner(&mut partner);
+            self.copied.complete_partner(&mut partner);
             partner
         }))
     }
@@ -242,7 +242,7 @@ impl Store {
     fn guest(&self, address: &Email) -> Result<Option<GuestRecord>, Error> {
         let mut read = self.read("read a guest", |tx| rows::one_guest(tx, "WHERE address = ?1", address.as_str()))?;
         if let Some(guest) = &mut read {
-            self.beside.complete(guest);
+            self.copied.complete(guest);
         }
         Ok(read)
     }
@@ -266,9 +266,9 @@ impl Store {
         epoch: Epoch,
     ) -> Result<(Applied, Option<i64>), Error> {
         let (mut effect, line) = write::execute(&mut self.connection, operation, basis, at, epoch)?;
-        self.beside.take_in(operation);
+        self.copied.apply(operation);
         if let Some(guest) = &mut effect.guest {
-            self.beside.complete(guest);
+            self.copied.complete(guest);
         }
         self.follow.wrote(line);
         Ok((effect, line))

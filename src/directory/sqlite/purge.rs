@@ -1,4 +1,4 @@
-//! Deletes records for good: purge of deactivated guests, and unmanage of orphans.
+//! Deletes records for good: purge of deactivated guests, and detachment of orphans.
 
 use rusqlite::params;
 

@@ -84,7 +84,7 @@ pub fn partner(row: &Row<'_>) -> Result<PartnerRecord> {
 pub const GUEST: &str = "SELECT id, revision, address, installation, cluster, namespace, name, uid, origin, partner, \
 partner_name, display_name, role, sent_at, invitation_ends, \
 (SELECT mailed_at FROM mails WHERE mails.address = guests.address), joined_at, \
-CASE WHEN disabled_by_other OR NOT (origin = 'Made' OR EXISTS (SELECT 1 FROM users WHERE email = address AND enabled)) \
+CASE WHEN disabled_by_other OR NOT (origin = 'Created' OR EXISTS (SELECT 1 FROM users WHERE email = address AND enabled)) \
 THEN 'Other' WHEN login THEN 'Enabled' ELSE 'Guestlist' END, \
 mfa_lost_at, deactivated_at, admitted_at, (SELECT recent FROM mails WHERE mails.address = guests.address), allowed FROM guests";
 
@@ -312,7 +312,7 @@ fn columns(record: &GuestRecord) -> [Option<String>; 15] {
 pub fn put_guest(connection: &Connection, record: &GuestRecord) -> Result<()> {
     let origin = match record.mark.as_ref().map(|mark| mark.origin) {
         Some(Origin::Adopted) => "Adopted",
-        Some(Origin::Created) | None => "Made",
+        Some(Origin::Created) | None => "Created",
     };
     let sql = "INSERT INTO guests (id, installation, cluster, namespace, name, uid, partner, partner_name, display_name, \
                role, sent_at, invitation_ends, mfa_lost_at, deactivated_at, allowed, login, address, revision, origin, \

@@ -15,7 +15,7 @@ use super::{digest, integrity};
 pub(super) const APPLICATION_ID: i32 = 0x676c_7374;
 
 /// The maximum wait for another process's transaction.
-pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The tables. Constraints enforce the invariants of single rows.
 const TABLES: &str = "
@@ -69,7 +69,7 @@ CREATE TABLE guests (
   namespace TEXT NOT NULL,
   name TEXT NOT NULL,
   uid TEXT NOT NULL,
-  origin TEXT NOT NULL CHECK (origin IN ('Made', 'Adopted')),
+  origin TEXT NOT NULL CHECK (origin IN ('Created', 'Adopted')),
   partner TEXT NOT NULL REFERENCES partners (id),
   partner_name TEXT NOT NULL,
   display_name TEXT NOT NULL,
@@ -222,7 +222,7 @@ pub(super) fn open(path: &Path, access: OpenMode) -> Result<(Connection, Log), E
         Log::of(&connection).map_err(|error| refused(path, &error))?
     };
     // After a crash, the last transactions are only in the log.
-    log.checkpoint(&connection, PATIENCE);
+    log.checkpoint(&connection, BUSY_TIMEOUT);
     Ok((connection, log))
 }
 
@@ -256,7 +256,7 @@ fn connect(path: &Path, flags: OpenFlags, access: OpenMode) -> Result<Connection
 
 fn prepare(path: &Path, connection: &mut Connection, access: OpenMode) -> Result<(), Error> {
     let fail = |error: rusqlite::Error| refused(path, &error);
-    connection.busy_timeout(PATIENCE).map_err(fail)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
     digest::register(connection).map_err(fail)?;
     let (id, version, tables) = identity(connection).map_err(fail)?;
     let fresh = id == 0 && version == 0 && tables == 0;
@@ -289,7 +289,7 @@ fn prepare(path: &Path, connection: &mut Connection, access: OpenMode) -> Result
         });
     }
     if version >= 1 {
-        whole(path, connection, version >= WITH_DIGEST)?;
+        check_file(path, connection, version >= WITH_DIGEST)?;
     }
     if access == OpenMode::Read && version < known {
         return Err(Error::Refused {
@@ -315,7 +315,7 @@ fn prepare(path: &Path, connection: &mut Connection, access: OpenMode) -> Result
 }
 
 /// Refuses a damaged file, or a copy made during writes.
-fn whole(path: &Path, connection: &Connection, has_digest: bool) -> Result<(), Error> {
+fn check_file(path: &Path, connection: &Connection, has_digest: bool) -> Result<(), Error> {
     let snapshot = || {
         let tx = Transaction::new_unchecked(connection, TransactionBehavior::Deferred)?;
         integrity::problem(&tx, has_digest)
@@ -326,14 +326,14 @@ fn whole(path: &Path, connection: &Connection, has_digest: bool) -> Result<(), E
             message: format!(
                 "{} is damaged: {problem}. Nothing was changed, and no mail was sent. {}.",
                 path.display(),
-                way_on(path)
+                advice(path)
             ),
         }),
     }
 }
 
 /// The fix for a damaged file. A log that is not empty may belong to the file that a restored copy replaced.
-fn way_on(path: &Path) -> String {
+fn advice(path: &Path) -> String {
     let another = "Was it copied while the directory was being written? Restore another copy; `guestlist directory backup FILE` \
                    makes one that is consistent";
     let (log, index) = (beside(path, "-wal"), beside(path, "-shm"));
@@ -392,7 +392,7 @@ fn refused(path: &Path, error: &rusqlite::Error) -> Error {
         Some(ErrorCode::NotADatabase) => "is not an SQLite file; nothing was changed. Name another file",
         Some(ErrorCode::DatabaseCorrupt) => {
             let message =
-                format!("{} is damaged. Nothing was changed, and no mail was sent. {}.", path.display(), way_on(path));
+                format!("{} is damaged. Nothing was changed, and no mail was sent. {}.", path.display(), advice(path));
             return Error::Refused { message };
         }
         Some(ErrorCode::ReadOnly) => "is read-only; guestlist has to write to it (and to its folder)",
@@ -419,7 +419,7 @@ pub fn fault(context: &str, error: &rusqlite::Error) -> Error {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Error::Unavailable {
             context: format!(
                 "failed to {context}: another process holds the file locked for longer than {}s",
-                PATIENCE.as_secs()
+                BUSY_TIMEOUT.as_secs()
             ),
         },
         Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => Error::Unavailable {

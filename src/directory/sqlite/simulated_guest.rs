@@ -22,7 +22,7 @@ fn refuse<T>(message: impl Into<String>) -> Result<T, Error> {
 }
 
 impl Store {
-    fn play<T>(&mut self, context: &str, work: impl FnOnce(&Transaction<'_>) -> Result<T, Error>) -> Result<T, Error> {
+    fn edit<T>(&mut self, context: &str, work: impl FnOnce(&Transaction<'_>) -> Result<T, Error>) -> Result<T, Error> {
         let failed = |error: rusqlite::Error| fault(context, &error);
         let tx = self.connection().transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
         let result = work(&tx)?;
@@ -51,8 +51,8 @@ impl Store {
         };
         let mut all = read().map_err(failed)?;
         drop(tx);
-        all.guests.iter_mut().for_each(|guest| self.beside.complete(guest));
-        all.partners.iter_mut().for_each(|partner| self.beside.complete_partner(partner));
+        all.guests.iter_mut().for_each(|guest| self.copied.complete(guest));
+        all.partners.iter_mut().for_each(|partner| self.copied.complete_partner(partner));
         Ok(all)
     }
 
@@ -67,7 +67,7 @@ impl Store {
     }
 
     fn import_as(&mut self, read: impl FnOnce(&Connection) -> Result<Import, Error>) -> Result<Imported, Error> {
-        self.play("import", |tx| {
+        self.edit("import", |tx| {
             let failed = |error: rusqlite::Error| fault("import", &error);
             let planned = plan_import(tx, &read(tx)?)?;
             for user in &planned.users {
@@ -95,7 +95,7 @@ impl Store {
 
     /// Simulates a guest who accepts the invitation.
     pub fn accept(&mut self, email: &Email, now: Timestamp) -> Result<bool, Error> {
-        self.play("accept", |tx| {
+        self.edit("accept", |tx| {
             let guest = live_guest(tx, email)?;
             if guest.joined_at.is_some() {
                 return Ok(false);
@@ -121,7 +121,7 @@ impl Store {
 
     /// Simulates a guest who enrols an MFA method.
     pub fn enroll_mfa(&mut self, email: &Email, method: MfaMethod, now: Timestamp) -> Result<bool, Error> {
-        self.play("enrol MFA", |tx| {
+        self.edit("enrol MFA", |tx| {
             let guest = live_guest(tx, email)?;
             if guest.joined_at.is_none() {
                 return refuse(format!("{email} has not joined yet; accept the invitation first"));
@@ -143,7 +143,7 @@ impl Store {
 
     /// Simulates an administrator who disables or enables a guest's login, also that of a deactivated guest.
     pub fn set_login(&mut self, email: &Email, enabled: bool) -> Result<bool, Error> {
-        self.play("switch the login", |tx| {
+        self.edit("switch the login", |tx| {
             let failed = |error: rusqlite::Error| fault("read a guest", &error);
             let Some(guest) = rows::one_guest(tx, "WHERE address = ?1", email.as_str()).map_err(failed)? else {
                 return refuse(format!("{email} is no guest; `guestlist directory show` lists the guests"));
@@ -160,7 +160,7 @@ impl Store {
 
     /// Simulates the removal of all MFA methods outside guestlist.
     pub fn reset_mfa(&mut self, email: &Email, now: Timestamp) -> Result<bool, Error> {
-        self.play("reset MFA", |tx| {
+        self.edit("reset MFA", |tx| {
             let guest = live_guest(tx, email)?;
             let failed = |error: rusqlite::Error| fault("reset MFA", &error);
             let rows = tx.execute("DELETE FROM mfa WHERE address = ?1", [email.as_str()]).map_err(failed)?;
@@ -174,7 +174,7 @@ impl Store {
 
     /// Replaces the Owners of an account.
     pub fn set_owner(&mut self, account: &str, owners: &BTreeSet<Email>) -> Result<bool, Error> {
-        self.play("set the owners", |tx| {
+        self.edit("set the owners", |tx| {
             let old = known_account(tx, account)?;
             no_guest_owns(tx, account, owners.iter())?;
             let new = AccountRecord { owners: owners.iter().cloned().collect(), ..old.clone() };
@@ -187,7 +187,7 @@ impl Store {
 
     /// Deletes or restores an account. Its grants stay until the next reconcile.
     pub fn set_deleted(&mut self, account: &str, deleted: bool) -> Result<bool, Error> {
-        self.play("delete or restore the account", |tx| {
+        self.edit("delete or restore the account", |tx| {
             let old = known_account(tx, account)?;
             if old.deleted != deleted {
                 put_account(tx, &AccountRecord { deleted, ..old.clone() })

@@ -238,8 +238,8 @@ macro_rules! execute {
             fn lead(&self) -> BoxFuture<'_, Result<Epoch, Error>> {
                 self.run(|store| store.lead())
             }
-            fn takes_writes(&self) -> BoxFuture<'_, Result<(), Error>> {
-                self.run(|store| store.takes_writes())
+            fn check_writable(&self) -> BoxFuture<'_, Result<(), Error>> {
+                self.run(|store| store.check_writable())
             }
             fn execute<'a>(
                 &'a self,

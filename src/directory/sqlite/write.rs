@@ -64,7 +64,7 @@ fn effect(connection: &Connection, operation: &Operation) -> rusqlite::Result<Ap
         effect.partner_gone = effect.partner.is_none().then(|| partner.clone());
     }
     if let Operation::Guest { change: GuestChange::Purge { .. }, .. } = operation {
-        effect.destroyed = Some(rows::purged(connection)?);
+        effect.purged = Some(rows::purged(connection)?);
     }
     if let Operation::ForgetShare { share_uid } = operation {
         effect.share_gone = Some(share_uid.clone());

@@ -31,9 +31,9 @@ pub fn inviter<'a>(inputs: Inputs<'a>, partner: &EvaluatedPartner<'_>, entry: &M
         return Inviter::Allowed;
     }
     let space = namespace(&entry.metadata);
-    if let Some(colleague) = colleague(inputs, entry) {
+    if let Some(colleague) = inviting_membership(inputs, entry) {
         let admin = colleague.reading.terms.role == GuestRole::GuestAdmin;
-        let may_be = admin || !super::role_reads(colleague);
+        let may_be = admin || !super::has_role(colleague);
         return match terms.role {
             GuestRole::GuestUser if may_be && !inputs.scope.directory => Inviter::Allowed,
             GuestRole::GuestUser if admin => Inviter::GuestAdmin(colleague),
@@ -42,7 +42,7 @@ pub fn inviter<'a>(inputs: Inputs<'a>, partner: &EvaluatedPartner<'_>, entry: &M
         };
     }
     let listed = declared.reading.terms.host_admins.iter().any(|admin| admin.email == *email);
-    let allowed = !inputs.scope.policy || inputs.workspace.speaks_for(space, email);
+    let allowed = !inputs.scope.policy || inputs.workspace.allows_admin(space, email);
     let of_the_host = listed
         || (inputs.scope.policy && allowed)
         || cross_object::host_domain(email, inputs.workspace.corporate_domains(), &partner.admin_domains).is_some();
@@ -62,7 +62,7 @@ pub fn inviter<'a>(inputs: Inputs<'a>, partner: &EvaluatedPartner<'_>, entry: &M
 
 /// The membership of the same partner with the inviter's address. A live membership comes before rejected duplicates of
 /// the same address.
-pub fn colleague<'a>(inputs: Inputs<'a>, entry: &Membership) -> Option<&'a Membership> {
+pub fn inviting_membership<'a>(inputs: Inputs<'a>, entry: &Membership) -> Option<&'a Membership> {
     let terms = &entry.reading.terms;
     let colleagues = inputs.declared.memberships_for(terms.invited_by.as_ref()?).filter(|other| {
         namespace(&other.metadata) == namespace(&entry.metadata)

@@ -79,7 +79,7 @@ impl<'a> EvaluatedMembership<'a> {
             wait = Some(PendingReason::until(Reason::MailInterval, until));
         }
         let behind = !inputs.observed.missing().is_empty();
-        if behind && wait.is_none() && violations.is_empty() && owes_mail(inputs, entry, claim) {
+        if behind && wait.is_none() && violations.is_empty() && is_mail_due(inputs, entry, claim) {
             wait = Some(PendingReason::on(Reason::DirectoryBehind));
         }
         let is_due = |record: &GuestRecord| record.joined_at.is_none() && record.invitation.is_none();
@@ -89,7 +89,7 @@ impl<'a> EvaluatedMembership<'a> {
         if wait.is_none() && violations.is_empty() && sends(inputs, partner, entry, claim) {
             let meta = &entry.metadata;
             let key = ObjectRef::new(Kind::Membership, ownership::namespace(meta), ownership::name(meta));
-            wait = invitations::turn(inputs, &key).map(|until| PendingReason::until(Reason::InvitationLimit, until));
+            wait = invitations::due_at(inputs, &key).map(|until| PendingReason::until(Reason::InvitationLimit, until));
         }
         if record.is_some_and(|record| record.email != record.address) {
             wait = wait.or(Some(PendingReason::on(Reason::AddressChanged)));
@@ -135,7 +135,7 @@ impl<'a> EvaluatedMembership<'a> {
         let disabled_by_other = record.is_some_and(|record| record.login == Login::DisabledByOther);
         let late = enrolled.is_some() && deadline.is_some_and(|deadline| deadline <= inputs.now);
         let overdue = late && !suspended && !disabled_by_other;
-        let removing = is_being_deleted(meta) || cascaded(partner, entry);
+        let removing = is_being_deleted(meta) || is_deleted_by_cascade(partner, entry);
         let facts = Facts {
             removing,
             violated: !violations.is_empty(),
@@ -174,7 +174,7 @@ impl<'a> EvaluatedMembership<'a> {
             gate: Decision::Allow,
             origin: origin(inputs, partner, terms.email.as_ref(), record),
         };
-        view.gate = view.what_gates(inputs, partner);
+        view.gate = view.decide(inputs, partner);
         view
     }
 
@@ -190,7 +190,7 @@ impl<'a> EvaluatedMembership<'a> {
         if blocked && self.state == State::Active { State::Suspended } else { self.state }
     }
 
-    fn what_gates(&self, inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Decision {
+    fn decide(&self, inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Decision {
         if self.state == State::Terminating {
             return Decision::Deny(Reason::Terminating);
         }
@@ -360,7 +360,7 @@ fn is_workspace_user(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, email: 
     let runs_a_partner = inputs
         .declared
         .partners_of_host_admin(email)
-        .any(|(space, _)| !inputs.scope.policy || inputs.workspace.speaks_for(space, email));
+        .any(|(space, _)| !inputs.scope.policy || inputs.workspace.allows_admin(space, email));
     let user = inputs.observed.user(email).is_some() && !adopts(inputs, partner);
     runs_a_partner || inputs.observed.owns_any_account(email) || user
 }
@@ -387,7 +387,7 @@ fn origin(
 }
 
 /// Whether a mail is due: the first invitation, or a repeated one.
-fn owes_mail(inputs: Inputs<'_>, entry: &Membership, claim: Ownership<'_>) -> bool {
+fn is_mail_due(inputs: Inputs<'_>, entry: &Membership, claim: Ownership<'_>) -> bool {
     match claim {
         // The state of an earlier record of the address does not matter.
         Ownership::Reactivatable(_) | Ownership::Absent => true,
@@ -403,12 +403,12 @@ fn sends(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Membership,
     let off = terms.suspended || partner.suspended || end.is_some_and(|end| end <= inputs.now);
     let held = partner.paused || ownership::is_paused(&entry.metadata) || is_being_deleted(&entry.metadata);
     let disabled = claim.live().is_some_and(|record| record.login == Login::DisabledByOther);
-    owes_mail(inputs, entry, claim) && !off && !disabled && !held && inputs.workspace.is_readable()
+    is_mail_due(inputs, entry, claim) && !off && !disabled && !held && inputs.workspace.is_readable()
 }
 
 /// When the next mail may be sent, if one is due and the mail interval has not passed.
 fn mail_wait(inputs: Inputs<'_>, entry: &Membership, claim: Ownership<'_>) -> Option<Timestamp> {
-    let address = entry.reading.terms.email.as_ref().filter(|_| owes_mail(inputs, entry, claim))?;
+    let address = entry.reading.terms.email.as_ref().filter(|_| is_mail_due(inputs, entry, claim))?;
     let next = inputs.observed.last_mail(address)?.checked_add(inputs.workspace.mail_interval).ok()?;
     (inputs.now < next).then_some(next)
 }
@@ -445,9 +445,9 @@ fn deadline(partner: &EvaluatedPartner<'_>, record: &GuestRecord) -> Option<Time
 }
 
 /// Whether a cascading deletion of the partner deletes this membership.
-fn cascaded(partner: &EvaluatedPartner<'_>, entry: &Membership) -> bool {
+fn is_deleted_by_cascade(partner: &EvaluatedPartner<'_>, entry: &Membership) -> bool {
     partner
-        .cascades()
+        .cascade_since()
         .is_some_and(|since| entry.metadata.creation_timestamp.as_ref().is_none_or(|created| created.0 <= since))
 }
 

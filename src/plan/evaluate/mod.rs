@@ -7,7 +7,7 @@ pub mod membership;
 pub mod partner;
 pub mod share;
 
-pub use inviter::colleague;
+pub use inviter::inviting_membership;
 pub use membership::EvaluatedMembership;
 pub use partner::{EvaluatedPartner, Presence};
 pub use share::EvaluatedShare;
@@ -53,7 +53,7 @@ pub enum Decision {
 
 /// Whether a membership's role is readable. An invalid role violates only the membership's own rule; no other object is
 /// reported for it.
-fn role_reads(entry: &Membership) -> bool {
+fn has_role(entry: &Membership) -> bool {
     !entry.reading.violations.iter().any(|violation| violation.path == "spec.role")
 }
 

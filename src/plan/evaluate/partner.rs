@@ -105,7 +105,7 @@ impl<'a> EvaluatedPartner<'a> {
         view.evaluate_admins(inputs, entry);
         view.violations.extend(entry.reading.violations.iter().cloned());
         view.violations.sort();
-        view.blocked = view.what_blocks();
+        view.blocked = view.blocking_reason();
         view
     }
 
@@ -115,12 +115,12 @@ impl<'a> EvaluatedPartner<'a> {
     }
 
     /// Whether its record still has a suspension that the next operation lifts. Until then, nothing is granted.
-    pub fn is_being_lifted(&self) -> bool {
+    pub fn is_suspension_ending(&self) -> bool {
         self.record.is_some_and(|record| record.suspended) && !self.is_shut() && self.blocked.is_none()
     }
 
     /// The deletion timestamp of a cascading deletion.
-    pub fn cascades(&self) -> Option<Timestamp> {
+    pub fn cascade_since(&self) -> Option<Timestamp> {
         match self.presence {
             Presence::Leaving { cascade: true, since } => Some(since),
             Presence::Leaving { cascade: false, .. } | Presence::Absent | Presence::Unreadable | Presence::There => {
@@ -154,7 +154,7 @@ impl<'a> EvaluatedPartner<'a> {
     fn evaluate_admins(&mut self, inputs: Inputs<'a>, entry: &'a Partner) {
         for admin in &entry.reading.terms.host_admins {
             let path = format!("spec.hostAdmins[{}]", admin.index);
-            if inputs.scope.policy && !inputs.workspace.speaks_for(self.namespace, &admin.email) {
+            if inputs.scope.policy && !inputs.workspace.allows_admin(self.namespace, &admin.email) {
                 self.violations.push(messages::host_admin_not_allowed_here(
                     Taint::Entry,
                     &path,
@@ -182,7 +182,7 @@ impl<'a> EvaluatedPartner<'a> {
         }
     }
 
-    fn what_blocks(&self) -> Option<Reason> {
+    fn blocking_reason(&self) -> Option<Reason> {
         let tainted = self.violations.iter().find(|violation| violation.taint == Taint::Object);
         match tainted {
             Some(violation) => Some(violation.reason),

@@ -71,7 +71,7 @@ impl<'a> EvaluatedShare<'a> {
             gate: Decision::Allow,
             propagators: RefCell::default(),
         };
-        view.gate = view.what_gates(inputs, partner);
+        view.gate = view.decide(inputs, partner);
         view
     }
 
@@ -91,9 +91,9 @@ impl<'a> EvaluatedShare<'a> {
         super::super::ownership::name(&self.entry.metadata)
     }
 
-    fn what_gates(&self, inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Decision {
+    fn decide(&self, inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Decision {
         let meta = &self.entry.metadata;
-        if is_being_deleted(meta) || partner.cascades().is_some() {
+        if is_being_deleted(meta) || partner.cascade_since().is_some() {
             return Decision::Deny(Reason::Terminating);
         }
         if let Some(violation) = self.violations.iter().find(|violation| violation.taint == Taint::Object) {
@@ -135,7 +135,7 @@ fn share_violations(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &
     let terms = &entry.reading.terms;
     let mut found = Vec::new();
     if let Some(sharer) = &terms.shared_by {
-        if inputs.scope.policy && !inputs.workspace.speaks_for(partner.namespace, sharer) {
+        if inputs.scope.policy && !inputs.workspace.allows_admin(partner.namespace, sharer) {
             let space = partner.namespace;
             found.push(messages::host_admin_not_allowed_here(Taint::Object, "spec.sharedBy", sharer, space));
         } else if partner.entry.is_some_and(|partner| !lists(partner, sharer))
@@ -170,7 +170,7 @@ fn lists(partner: &crate::cache::Partner, email: &Email) -> bool {
 /// order of precedence.
 fn is_duplicate(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share) -> bool {
     fn rank<'s>(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, share: &'s Share) -> (bool, Order<'s>) {
-        let known = inputs.observed.share(uid(&share.metadata)).is_some() || gives(inputs, partner, share);
+        let known = inputs.observed.share(uid(&share.metadata)).is_some() || has_grants(inputs, partner, share);
         (!known, order(&share.metadata))
     }
     let mut rivals = inputs
@@ -191,7 +191,7 @@ fn is_duplicate(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Shar
 }
 
 /// Whether a guest has a grant through this share, or through an earlier object of the same name.
-fn gives(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, share: &Share) -> bool {
+fn has_grants(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, share: &Share) -> bool {
     let mut held = partner
         .record
         .into_iter()
@@ -205,7 +205,7 @@ fn is_sound(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share) -
     let sharer = entry.reading.terms.shared_by.as_ref();
     let spoken_for = || {
         sharer.is_some_and(|sharer| {
-            (!inputs.scope.policy || inputs.workspace.speaks_for(partner.namespace, sharer))
+            (!inputs.scope.policy || inputs.workspace.allows_admin(partner.namespace, sharer))
                 && partner.entry.is_none_or(|partner| lists(partner, sharer))
         })
     };
@@ -227,7 +227,7 @@ fn account(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share) ->
         .is_some_and(|sharer| partner.entry.is_some_and(|entry| lists(entry, sharer)) && !partner.has_admin(sharer));
     // An account of other Owners and a missing account get the same reason.
     let account = inputs.observed.account(&terms.account).filter(|account| {
-        !account.deleted && account.owners.iter().any(|owner| inputs.workspace.speaks_for(partner.namespace, owner))
+        !account.deleted && account.owners.iter().any(|owner| inputs.workspace.allows_admin(partner.namespace, owner))
     });
     let Some(account) = account else {
         return (partner.blocked.or(Some(Reason::AccountNotFound)), Authorized::Unknown);
@@ -266,7 +266,7 @@ pub fn entry_violations(
     for item in terms.role_overrides.values() {
         let path = format!("spec.roleOverrides[{}]", item.index);
         found.extend(not_a_guest(inputs, partner, &path, &item.name, item.email.as_ref()));
-        let is_user = |guest: &Membership| guest.reading.terms.role == GuestRole::GuestUser && super::role_reads(guest);
+        let is_user = |guest: &Membership| guest.reading.terms.role == GuestRole::GuestUser && super::has_role(guest);
         let user = member(inputs, partner, &item.name).is_some_and(is_user);
         if user && item.role == Some(ShareRole::Manager) {
             found.push(messages::manager_needs_guest_admin(&format!("{path}.role"), &item.name));
@@ -283,7 +283,7 @@ pub fn entry_violations(
 /// reported once, and allows no grants.
 fn depends_on_unreadable(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Share, name: &str) -> bool {
     let terms = &entry.reading.terms;
-    if member(inputs, partner, name).is_some_and(|guest| !super::role_reads(guest)) {
+    if member(inputs, partner, name).is_some_and(|guest| !super::has_role(guest)) {
         return true;
     }
     entry.reading.violations.iter().any(|violation| violation.path == "spec.guestAdminRole")

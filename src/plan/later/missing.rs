@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::super::Inputs;
 use super::super::access::access;
-use super::super::evaluate::{Decision, EvaluatedMembership, EvaluatedPartner, EvaluatedShare, colleague};
+use super::super::evaluate::{Decision, EvaluatedMembership, EvaluatedPartner, EvaluatedShare, inviting_membership};
 use super::super::lifecycle::State;
 use super::super::ownership::{is_being_deleted, is_paused};
 use super::{Fact, Precondition, key_of};
@@ -134,7 +134,7 @@ fn inviter(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Membershi
     if partner.missing_admins.contains(&&inviter) {
         return host_admin(partner, Some(&inviter));
     }
-    let (key, declared) = match colleague(inputs, entry) {
+    let (key, declared) = match inviting_membership(inputs, entry) {
         Some(colleague) => (key_of(partner.namespace, colleague), None),
         None => {
             let by = partner.host_admins.first()?;
@@ -156,7 +156,7 @@ fn absent_partner(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Option<
     let mut admins: Vec<&Email> = members
         .filter_map(|member| member.reading.terms.invited_by.as_ref())
         .chain(sharers.filter_map(|share| share.reading.terms.shared_by.as_ref()))
-        .filter(|admin| inputs.workspace.speaks_for(partner.namespace, admin))
+        .filter(|admin| inputs.workspace.allows_admin(partner.namespace, admin))
         .collect();
     admins.sort();
     admins.dedup();

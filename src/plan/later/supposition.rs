@@ -164,11 +164,11 @@ impl<'a> Supposition<'a> {
         [Some(member), home.as_ref()].into_iter().flatten().any(|key| {
             let steps = plan(self.inputs(), key).steps;
             // Every step is performed, also after one that changed something.
-            steps.iter().filter(|step| self.perform(&step.operation)).count() > 0
+            steps.iter().filter(|step| self.execute(&step.operation)).count() > 0
         })
     }
 
-    fn perform(&mut self, operation: &Operation) -> bool {
+    fn execute(&mut self, operation: &Operation) -> bool {
         match operation {
             Operation::Partner {
                 id: partner,
@@ -217,8 +217,8 @@ impl<'a> Supposition<'a> {
                     | GuestChange::DisableLogin
                     | GuestChange::ResetMfa { .. }
                     | GuestChange::Deactivate
-                    | GuestChange::RemoveAdopted
-                    | GuestChange::Unmanage
+                    | GuestChange::Release
+                    | GuestChange::Detach
                     | GuestChange::Purge { .. }
                     | GuestChange::Grant { .. },
                 ..

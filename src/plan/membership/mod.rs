@@ -7,10 +7,10 @@ mod steps;
 use jiff::{SignedDuration, Timestamp};
 
 use super::access::{Access, access};
-use super::behind;
 use super::common;
 use super::evaluate::{Decision, EvaluatedMembership, EvaluatedPartner, EvaluatedShare};
 use super::lifecycle::State;
+use super::missing_guests;
 use super::ownership::{Ownership, annotation, is_being_deleted, is_paused, uid};
 use super::{Event, Finalizer, Inputs, Plan, Status, Step};
 use crate::api;
@@ -18,10 +18,10 @@ use crate::cache::{CacheEntry, Membership};
 use crate::directory::{AccessChange, GuestChange, GuestRecord, Operation, Origin};
 use crate::domain::Reason;
 use status::status;
-use steps::{admit, is_in_order, keep_and_give, take};
+use steps::{add_revocations, add_updates_and_grants, admit, is_in_order};
 
 /// `ExpiringSoon` comes this long before the end.
-const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
+const EXPIRING_SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// Plans the membership of a name.
 pub fn plan(inputs: Inputs<'_>, namespace: &str, name: &str) -> Plan {
@@ -38,7 +38,7 @@ pub fn plan(inputs: Inputs<'_>, namespace: &str, name: &str) -> Plan {
         return remove(inputs, &member);
     }
     if inputs.observed.missing().contains(uid(&entry.metadata)) {
-        return behind::plan(inputs, entry);
+        return missing_guests::plan(inputs, entry);
     }
     let shares = shares(inputs, &partner, &member);
     let paused = is_paused(&entry.metadata) || partner.paused;
@@ -50,20 +50,20 @@ pub fn plan(inputs: Inputs<'_>, namespace: &str, name: &str) -> Plan {
             steps.extend(end(record).into_iter().filter(first));
         }
         Ownership::Owned(record) | Ownership::Inheritable(record) => {
-            take(&partner, &member, record, &shares, inputs, &mut steps);
-            keep_and_give(inputs, &partner, &member, record, &shares, &mut steps);
+            add_revocations(&partner, &member, record, &shares, inputs, &mut steps);
+            add_updates_and_grants(inputs, &partner, &member, record, &shares, &mut steps);
         }
         Ownership::Absent | Ownership::Reactivatable(_) => admit(inputs, &partner, &member, &mut steps),
         Ownership::OwnedByOther | Ownership::Unmanaged | Ownership::Unreadable => {}
     }
     steps.retain(|step| {
-        step.operation.access_change() == AccessChange::Revoke || (!paused && may_give(inputs, &partner, step))
+        step.operation.access_change() == AccessChange::Revoke || (!paused && may_run(inputs, &partner, step))
     });
     let record = member.claim.live();
     let finalizer = if record.is_some() || !steps.is_empty() { Finalizer::Hold } else { Finalizer::Leave };
     // The membership is accepted, but the partner's record is missing or still suspended. The status then waits for the
     // record. A membership that would not be accepted (suspended, expired) reports so now.
-    let waits = (record.is_none() && is_in_order(&member)) || partner.is_being_lifted();
+    let waits = (record.is_none() && is_in_order(&member)) || partner.is_suspension_ending();
     let early = waits && steps.is_empty() && !paused && inputs.workspace.is_readable();
     let status = (!early).then(|| status(inputs, &member, &shares, paused));
     Plan {
@@ -78,9 +78,9 @@ pub fn plan(inputs: Inputs<'_>, namespace: &str, name: &str) -> Plan {
         finalizer,
         deletions: Vec::new(),
         status: status.map(|status| Status::Membership(Box::new(status))),
-        next_check: next_look(inputs, &partner, &member, &shares),
+        next_check: next_check(inputs, &partner, &member, &shares),
         waits_for_turn: member.wait.is_some_and(|wait| wait.reason == Reason::InvitationLimit),
-        closer: record.filter(|_| lacks_a_method(&member, &shares)).map(|record| record.address.clone()),
+        recheck: record.filter(|_| lacks_a_method(&member, &shares)).map(|record| record.address.clone()),
     }
 }
 
@@ -91,9 +91,9 @@ fn lacks_a_method(member: &EvaluatedMembership<'_>, shares: &[Shared<'_>]) -> bo
 }
 
 /// Whether a step may run although it revokes nothing.
-fn may_give(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, step: &Step) -> bool {
+fn may_run(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, step: &Step) -> bool {
     step.operation.access_change() != AccessChange::Grant
-        || (inputs.workspace.is_readable() && !partner.is_being_lifted())
+        || (inputs.workspace.is_readable() && !partner.is_suspension_ending())
 }
 
 /// Plans an unreadable object: nothing is granted and nothing is revoked, but its deletion is possible.
@@ -121,7 +121,7 @@ fn unavailable(inputs: Inputs<'_>, entry: &Membership) -> api::GuestMembershipSt
     status
 }
 
-/// Plans the deletion: revoke, then deactivate a created user or unmanage an adopted one, then release the finalizer.
+/// Plans the deletion: revoke, then deactivate a created user or release an adopted one, then release the finalizer.
 fn remove(inputs: Inputs<'_>, member: &EvaluatedMembership<'_>) -> Plan {
     let record = member.claim.live();
     let steps = record.map(end).unwrap_or_default();
@@ -163,7 +163,7 @@ pub fn end(record: &GuestRecord) -> Vec<Step> {
         }
         Some(Origin::Adopted) => {
             push(
-                Operation::Guest { id: guest, change: GuestChange::RemoveAdopted },
+                Operation::Guest { id: guest, change: GuestChange::Release },
                 "the membership is being deleted, and the user was adopted",
             );
         }
@@ -206,13 +206,13 @@ fn events(member: &EvaluatedMembership<'_>, steps: &[Step]) -> Vec<Event> {
 }
 
 /// When the remaining time of a new membership first fits the partner's maximum duration.
-fn short_enough(partner: &EvaluatedPartner<'_>, member: &Membership) -> Option<Timestamp> {
+fn fits_max_duration_at(partner: &EvaluatedPartner<'_>, member: &Membership) -> Option<Timestamp> {
     let longest = partner.entry?.reading.terms.max_duration?;
     member.reading.terms.expires_at?.checked_sub(longest).ok()
 }
 
 /// The earliest instant at which the result changes without an event.
-fn next_look(
+fn next_check(
     inputs: Inputs<'_>,
     partner: &EvaluatedPartner<'_>,
     member: &EvaluatedMembership<'_>,
@@ -232,17 +232,17 @@ fn next_look(
         invitation,
         member.deadline,
         member.expires_at,
-        member.expires_at.and_then(|end| end.checked_sub(SOON).ok()),
+        member.expires_at.and_then(|end| end.checked_sub(EXPIRING_SOON).ok()),
         member.wait.and_then(|wait| wait.until),
         member.unknown_until,
         partner.expires_at,
-        record.is_none().then(|| short_enough(partner, member.entry)).flatten(),
+        record.is_none().then(|| fits_max_duration_at(partner, member.entry)).flatten(),
     ]
     .into_iter()
     .flatten()
     .chain(shares.iter().filter_map(|(share, _)| share.expires_at))
     .chain(asked)
-    .chain(propagators.filter_map(|propagator| short_enough(partner, propagator)))
+    .chain(propagators.filter_map(|propagator| fits_max_duration_at(partner, propagator)))
     .filter(|instant| *instant > inputs.now)
     .min()
 }

@@ -5,7 +5,7 @@ use super::super::common::Common;
 use super::super::conditions::{self, KindCondition, Summary, Truth, show};
 use super::super::evaluate::{Decision, EvaluatedMembership};
 use super::super::lifecycle::State;
-use super::{SOON, Shared};
+use super::{EXPIRING_SOON, Shared};
 use crate::api;
 use crate::directory::GrantRecord;
 use crate::domain::{Methods, Reason};
@@ -187,7 +187,7 @@ fn domain_conditions(inputs: Inputs<'_>, member: &EvaluatedMembership<'_>, situa
     };
     let soon = member
         .expires_at
-        .is_some_and(|end| end > inputs.now && end.checked_sub(SOON).is_ok_and(|start| start <= inputs.now));
+        .is_some_and(|end| end > inputs.now && end.checked_sub(EXPIRING_SOON).is_ok_and(|start| start <= inputs.now));
     vec![
         KindCondition {
             type_: api::ConditionType::Joined,

@@ -48,7 +48,7 @@ fn wanted(
                 wanted.insert(access.grant.account.clone(), Wanted { grant: access.grant.clone(), is_open: true });
             }
             Decision::Retain(_) => {
-                if let Some(kept) = held.and_then(|held| meet(held, &access.grant)) {
+                if let Some(kept) = held.and_then(|held| intersection(held, &access.grant)) {
                     wanted.entry(access.grant.account.clone()).or_insert_with(|| stays(kept));
                 }
             }
@@ -71,7 +71,7 @@ fn wanted(
 /// The common part of an existing grant and another one; `None`: they have none. A share created again under the same
 /// name, by a restore for example, continues the earlier one. No other share has that name, so only its present grant
 /// counts.
-fn meet(held: &Grant, other: &Grant) -> Option<Grant> {
+fn intersection(held: &Grant, other: &Grant) -> Option<Grant> {
     if held.share_uid != other.share_uid && held.share != other.share {
         return None;
     }
@@ -83,7 +83,7 @@ fn meet(held: &Grant, other: &Grant) -> Option<Grant> {
 }
 
 /// Adds all steps that revoke or reduce access, in order.
-pub fn take(
+pub fn add_revocations(
     partner: &EvaluatedPartner<'_>,
     member: &EvaluatedMembership<'_>,
     record: &GuestRecord,
@@ -106,7 +106,7 @@ pub fn take(
     let mut withhold: BTreeMap<Reason, Vec<String>> = BTreeMap::new();
     let mut lower = Vec::new();
     for (account, held) in record.grants.iter().filter(|(_, held)| !elsewhere(held)) {
-        match wanted.get(account).and_then(|wanted| meet(&held.grant, &wanted.grant)) {
+        match wanted.get(account).and_then(|wanted| intersection(&held.grant, &wanted.grant)) {
             Some(less) if less == held.grant => {}
             Some(less) => lower.push(less),
             None => withhold.entry(why(account, member, shares)).or_default().push(account.clone()),
@@ -209,7 +209,7 @@ fn reset_asked(inputs: Inputs<'_>, entry: &Membership, record: &GuestRecord) -> 
 }
 
 /// Adds all steps that update the record or grant access, in order.
-pub fn keep_and_give(
+pub fn add_updates_and_grants(
     inputs: Inputs<'_>,
     partner: &EvaluatedPartner<'_>,
     member: &EvaluatedMembership<'_>,

@@ -48,7 +48,7 @@ const PEOPLE: &str = "INSERT INTO accounts (name) VALUES ('a');
         VALUES ('p', 'i', 'c', 'n', 'p', 'u', 'P', '');
     INSERT INTO guests (id, revision, address, installation, cluster, namespace, name, uid, origin, partner,
         partner_name, display_name, role, admitted_at, joined_at, login)
-        VALUES ('g', 1, 'bob@acme.example', 'i', 'c', 'n', 'bob', 'u1', 'Made', 'p', 'p', 'Bob', 'GuestUser',
+        VALUES ('g', 1, 'bob@acme.example', 'i', 'c', 'n', 'bob', 'u1', 'Created', 'p', 'p', 'Bob', 'GuestUser',
         '2027-01-01T00:00:00.000000000Z', '2027-01-01T00:00:00.000000000Z', 1);
     INSERT INTO mfa (address, method, enrolled_at)
         VALUES ('bob@acme.example', 'TOTP', '2027-01-01T00:01:00.000000000Z');

@@ -143,7 +143,7 @@ fn change(
             needs(made && record.deactivated_at == Some(*since) && record.login != Login::DisabledByOther)?;
             return Ok(None);
         }
-        GuestChange::RemoveAdopted => {
+        GuestChange::Release => {
             needs(!made)?;
             return Ok(None);
         }
@@ -175,7 +175,7 @@ fn change(
             }
         }
         // The plans of the exploration contain none of these.
-        GuestChange::ResetMfa { .. } | GuestChange::Unmanage => return Err(Refused),
+        GuestChange::ResetMfa { .. } | GuestChange::Detach => return Err(Refused),
         GuestChange::Invite(_) => {}
     }
     Ok(Some(new))

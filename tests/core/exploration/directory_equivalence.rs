@@ -62,7 +62,7 @@ impl Embedded {
             self.enrol(who, guest.mfa);
             let guest = id.clone();
             self.run(&if setup.adopted[who] {
-                Operation::Guest { id: guest, change: GuestChange::RemoveAdopted }
+                Operation::Guest { id: guest, change: GuestChange::Release }
             } else {
                 Operation::Guest { id: guest, change: GuestChange::Deactivate }
             });
@@ -249,7 +249,7 @@ fn operations(setup: &Setup, who: usize, now: Timestamp) -> Vec<Operation> {
             change: GuestChange::ResendInvitation { expires_at: "2027-02-02T00:00:00Z".parse().unwrap() },
         },
         admit(setup, who, &member(false, false)),
-        Operation::Guest { id: guest(), change: GuestChange::RemoveAdopted },
+        Operation::Guest { id: guest(), change: GuestChange::Release },
         admit(setup, who, &other_origin),
         Operation::Guest { id: guest(), change: GuestChange::Deactivate },
         admit(setup, who, &other_origin),

@@ -121,7 +121,7 @@ fn lets_no_time_pass(world: Inputs<'_>, key: &ObjectRef) -> Plan {
 }
 
 fn releases_nobody(world: Inputs<'_>, key: &ObjectRef) -> Plan {
-    without(world, key, |operation| matches!(operation, Operation::Guest { change: GuestChange::RemoveAdopted, .. }))
+    without(world, key, |operation| matches!(operation, Operation::Guest { change: GuestChange::Release, .. }))
 }
 
 fn disables_no_login(world: Inputs<'_>, key: &ObjectRef) -> Plan {

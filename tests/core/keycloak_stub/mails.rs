@@ -227,7 +227,7 @@ async fn mail_that_may_have_gone_out_counts_as_sent() {
             let before = mails(&stage);
             stage.wire.rules(move |asked, _| if is_mail(asked) { fate } else { Fate::Passes });
             let fault = run(&stage, &operation, at(1000)).await.unwrap_err();
-            assert!(matches!(fault, Error::Unsent { .. }), "{state:?}, {fate:?}: {fault}");
+            assert!(matches!(fault, Error::MailNotSent { .. }), "{state:?}, {fate:?}: {fault}");
             assert_eq!(stage.wire.seen().iter().filter(|seen| is_mail(&seen.asked)).count(), 1, "asked for once");
             let record = stage.restarted().directory.guest(&bob()).await.unwrap().unwrap();
             assert_eq!((record.last_mail_at, mails(&stage)), (Some(at(1000)), before), "{state:?}, {fate:?}");

@@ -69,13 +69,14 @@ impl Stage {
 
     fn with(realm: Realm, rate: u32) -> Self {
         let wire = Wire::to(Arc::new(Mutex::new(realm)));
-        let directory = Directory::over(settings("guestlist", SECRET, rate), clock(wire.began), wire.clone());
+        let directory = Directory::with_transport(settings("guestlist", SECRET, rate), clock(wire.began), wire.clone());
         Self { wire, directory }
     }
 
     /// A new directory without memory, in the same realm.
     fn restarted(&self) -> Self {
-        let directory = Directory::over(settings("guestlist", SECRET, RATE), clock(self.wire.began), self.wire.clone());
+        let directory =
+            Directory::with_transport(settings("guestlist", SECRET, RATE), clock(self.wire.began), self.wire.clone());
         Self { wire: self.wire.clone(), directory }
     }
 

@@ -258,7 +258,7 @@ async fn groups_made_anew_or_renamed_are_looked_for_again() {
     stage.directory.owner().await.unwrap();
     assert_eq!(stage.directory.accounts(None).await.map(|page| page.items), Ok(vec![]));
     stage.realm(|realm| realm.groups.clear());
-    stage.directory.takes_writes().await.unwrap();
+    stage.directory.check_writable().await.unwrap();
     assert!(stage.realm(|realm| group(realm, "/guestlist").is_some()), "it is made again");
 }
 

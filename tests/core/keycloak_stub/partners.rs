@@ -189,8 +189,8 @@ async fn destroyed_partner_takes_no_user_along() {
 async fn user_whom_the_organization_manages_is_never_deleted() {
     for (state, operation, done) in [
         (State::Given, Operation::Guest { id: guest(), change: GuestChange::Deactivate }, true),
-        (State::Given, Operation::Guest { id: guest(), change: GuestChange::Unmanage }, true),
-        (State::AdoptedGiven, Operation::Guest { id: guest(), change: GuestChange::RemoveAdopted }, true),
+        (State::Given, Operation::Guest { id: guest(), change: GuestChange::Detach }, true),
+        (State::AdoptedGiven, Operation::Guest { id: guest(), change: GuestChange::Release }, true),
         (State::Deactivated, admit(Origin::Created), false),
         (State::Workspace, admit(Origin::Adopted), false),
     ] {
@@ -244,7 +244,7 @@ async fn new_guest_proves_the_address_and_sets_up_password_and_factor() {
     stage.directory.guest(&bob()).await.unwrap();
     run(&stage, &Operation::Guest { id: guest(), change: GuestChange::Demote }).await.unwrap();
     assert_eq!(verified(&stage), true);
-    run(&stage, &Operation::Guest { id: guest(), change: GuestChange::Unmanage }).await.unwrap();
+    run(&stage, &Operation::Guest { id: guest(), change: GuestChange::Detach }).await.unwrap();
     assert_eq!(verified(&stage), false, "guestlist no longer vouches for it");
 }
 

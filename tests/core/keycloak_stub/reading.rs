@@ -281,8 +281,7 @@ async fn loses_only_its_claims(stage: &Stage, user: &str) {
     let others =
         |realm: &mut Realm| realm.users.iter().filter(|(id, _)| *id != user).map(|one| one.1.clone()).collect();
     let (before, rest): (Value, Vec<Value>) = stage.realm(|realm| (realm.users[user].clone(), others(realm)));
-    for change in [GuestChange::DisableLogin, GuestChange::Deactivate, GuestChange::Unmanage, GuestChange::EnableLogin]
-    {
+    for change in [GuestChange::DisableLogin, GuestChange::Deactivate, GuestChange::Detach, GuestChange::EnableLogin] {
         let refused = Operation::Guest { id: id.clone(), change };
         let done = stage.directory.execute(&refused, None, at(1000), stage.epoch()).await;
         assert!(matches!(done, Err(Error::Changed { .. })), "{refused:?}: {done:?}");
@@ -364,10 +363,10 @@ async fn mark_edited_by_hand_is_reported_and_blocks_the_address() {
 #[tokio::test(start_paused = true)]
 async fn mark_goes_from_a_copy_with_the_guest() {
     for operation in [
-        Operation::Guest { id: guest(), change: GuestChange::Unmanage },
+        Operation::Guest { id: guest(), change: GuestChange::Detach },
         Operation::Guest { id: guest(), change: GuestChange::Purge { since: at(0), at_most: 9 } },
     ] {
-        let state = if matches!(operation, Operation::Guest { change: GuestChange::Unmanage, .. }) {
+        let state = if matches!(operation, Operation::Guest { change: GuestChange::Detach, .. }) {
             State::Given
         } else {
             State::Deactivated

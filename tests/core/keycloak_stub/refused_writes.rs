@@ -159,7 +159,7 @@ async fn guest_who_is_given_back_is_in_no_group() {
         look(&stage).await;
         stage
             .directory
-            .execute(&Operation::Guest { id: guest(), change: GuestChange::Unmanage }, None, at(2000), stage.epoch())
+            .execute(&Operation::Guest { id: guest(), change: GuestChange::Detach }, None, at(2000), stage.epoch())
             .await
             .unwrap();
         assert_eq!(stage.realm(|realm| places(realm)), (false, false), "{hidden}");

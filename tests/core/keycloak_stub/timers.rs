@@ -64,7 +64,7 @@ async fn every_call_ends_with_its_own_deadline() {
                 "profile" => stage.directory.ready().await,
                 "search" => stage.directory.account("ads").await.map(drop),
                 "listing" => stage.guests().await.map(drop),
-                "write" => stage.directory.takes_writes().await,
+                "write" => stage.directory.check_writable().await,
                 _ => stage.directory.execute(&again, None, at(900), epoch).await.map(drop),
             }
         };
@@ -82,7 +82,7 @@ async fn answer_in_time_counts_and_one_after_the_deadline_does_not() {
         let stage = stage().await;
         let is_put = |asked: &Asked| asked.method == "PUT";
         first(&stage, Fate::Slow(Duration::from_millis(millis)), is_put);
-        assert_eq!(stage.directory.takes_writes().await.is_ok(), taken, "{millis} ms");
+        assert_eq!(stage.directory.check_writable().await.is_ok(), taken, "{millis} ms");
         assert_eq!(stage.wire.seen().iter().filter(|seen| seen.writes()).count(), 1, "written once");
     }
 }
@@ -110,7 +110,7 @@ async fn read_is_retried_once_after_failed_connection_and_write_never() {
         let twice = if fate == Fate::Silent { 18 } else { 0 };
         assert_eq!((stage.wire.seen().len(), began.elapsed().as_secs()), (2, twice), "{fate:?}");
         stage.wire.rules(move |asked, _| if asked.is_read() { Fate::Passes } else { fate });
-        assert!(matches!(stage.directory.takes_writes().await, Err(Error::Unavailable { .. })));
+        assert!(matches!(stage.directory.check_writable().await, Err(Error::Unavailable { .. })));
         assert_eq!(stage.wire.seen().iter().filter(|seen| seen.writes()).count(), 1, "{fate:?}");
     }
     for status in [500, 502, 403, 409] {

@@ -108,20 +108,20 @@ async fn one_token_renewal_serves_all_concurrent_calls() {
 #[tokio::test(start_paused = true)]
 async fn write_with_a_refused_token_is_repeated_once_with_a_new_one() {
     let stage = furnished();
-    stage.directory.takes_writes().await.unwrap();
+    stage.directory.check_writable().await.unwrap();
     stage.wire.seen();
     let mut refused = false;
     stage.wire.rules(move |asked, _| match asked.method.as_str() {
         "PUT" if !std::mem::replace(&mut refused, true) => Fate::Refused(401),
         _ => Fate::Passes,
     });
-    stage.directory.takes_writes().await.unwrap();
+    stage.directory.check_writable().await.unwrap();
     let seen = stage.wire.seen();
     let writes: Vec<_> = seen.iter().filter(|seen| seen.writes()).collect();
     assert_eq!((writes.len(), tokens(&seen)), (2, 1));
     assert_ne!(writes[0].token, writes[1].token);
     stage.wire.rules(|asked, _| if asked.method == "PUT" { Fate::Refused(401) } else { Fate::Passes });
-    let fault = stage.directory.takes_writes().await.unwrap_err();
+    let fault = stage.directory.check_writable().await.unwrap_err();
     assert!(matches!(fault, Error::Refused { .. }), "{fault}");
     let seen = stage.wire.seen();
     assert_eq!((seen.iter().filter(|seen| seen.writes()).count(), tokens(&seen)), (2, 1), "and not for ever");
@@ -130,7 +130,8 @@ async fn write_with_a_refused_token_is_repeated_once_with_a_new_one() {
 #[tokio::test(start_paused = true)]
 async fn refused_secret_is_said_and_nothing_else_is_asked() {
     let stage = furnished();
-    let wrong = Directory::over(settings("guestlist", "rotated", RATE), clock(stage.wire.began), stage.wire.clone());
+    let wrong =
+        Directory::with_transport(settings("guestlist", "rotated", RATE), clock(stage.wire.began), stage.wire.clone());
     for _ in 0..3 {
         let Err(Error::Refused { message }) = wrong.account("ads").await else { panic!("it was let in") };
         assert!(message.contains("GUESTLIST_KEYCLOAK_CLIENT_SECRET") && !message.contains("rotated"), "{message}");
@@ -169,14 +170,14 @@ async fn nothing_is_written_without_a_token() {
         [Fate::Lost, Fate::Unreached, Fate::Silent, Fate::Refused(500), Fate::Patience(503, "3"), Fate::BreaksOff]
     {
         let stage = furnished();
-        stage.directory.takes_writes().await.unwrap();
+        stage.directory.check_writable().await.unwrap();
         stage.wire.forgets_tokens();
         stage.wire.seen();
         stage.wire.rules(move |asked, _| if asked.path == ["token"] { fate } else { Fate::Passes });
-        let fault = stage.directory.takes_writes().await.unwrap_err();
+        let fault = stage.directory.check_writable().await.unwrap_err();
         assert!(matches!(fault, Error::Unavailable { .. } | Error::Busy { .. }), "{fate:?}: {fault}");
         assert!(stage.wire.seen().iter().all(|seen| !seen.writes()), "{fate:?}");
         stage.wire.rules(|_, _| Fate::Passes);
-        stage.directory.takes_writes().await.unwrap();
+        stage.directory.check_writable().await.unwrap();
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures::executor::block_on;
 use guestlist::cache::{Kind, Object};
 use guestlist::cli::offline::object_store::InMemoryObjects;
-use guestlist::cli::offline::session::{ApplySession, Rest};
+use guestlist::cli::offline::session::{OfflineSession, SessionOutcome};
 use guestlist::directory::sqlite::{Inline, OpenMode, Store};
 use guestlist::directory::{AccountRecord, DirectoryWriter, Import, Operation, Owner, Snapshot, UserRecord};
 use guestlist::domain::{Email, MfaMethod, ShareRole};
@@ -92,7 +92,7 @@ impl Environment {
     }
 
     /// Applies the declared objects. A short time passes.
-    pub fn apply(&mut self) -> Rest {
+    pub fn apply(&mut self) -> SessionOutcome {
         self.now += SignedDuration::from_secs(1);
         self.session(self.everything(), self.directory.clone()).0
     }
@@ -104,22 +104,22 @@ impl Environment {
     }
 
     /// Rehearses on a changed copy of the directory's content.
-    pub fn rehearse(&self, change: impl FnOnce(&mut Snapshot)) -> (Rest, Vec<Operation>) {
-        let mut load = self.everything();
-        change(&mut load);
-        let copy = Store::copy(&load, &self.owner).unwrap();
-        self.session(load, Arc::new(Inline::new(copy)))
+    pub fn rehearse(&self, change: impl FnOnce(&mut Snapshot)) -> (SessionOutcome, Vec<Operation>) {
+        let mut snapshot = self.everything();
+        change(&mut snapshot);
+        let copy = Store::copy(&snapshot, &self.owner).unwrap();
+        self.session(snapshot, Arc::new(Inline::new(copy)))
     }
 
-    fn session(&self, load: Snapshot, directory: Arc<Inline>) -> (Rest, Vec<Operation>) {
+    fn session(&self, snapshot: Snapshot, directory: Arc<Inline>) -> (SessionOutcome, Vec<Operation>) {
         let (start, waited) = (self.now, Arc::new(AtomicI64::new(0)));
         let passed = Arc::clone(&waited);
         let clock = Clock::new(move || start + SignedDuration::from_millis(passed.load(Ordering::Relaxed)));
-        let session = ApplySession {
+        let session = OfflineSession {
             owner: self.owner.clone(),
             workspace: WorkspacePolicy::parse(POLICY).unwrap(),
             objects: Arc::new(InMemoryObjects::holding(self.objects.iter().map(declared), clock.clone())),
-            load,
+            snapshot,
             epoch: block_on(directory.lead()).unwrap(),
             directory,
             clock,

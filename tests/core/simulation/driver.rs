@@ -13,7 +13,7 @@ use guestlist::directory::{
 };
 use guestlist::domain::Email;
 use guestlist::engine::queue::QueueKey;
-use guestlist::engine::{Engine, GarbageCollector, Input, Load, Now, Planner, Task, TaskSubject, wanted};
+use guestlist::engine::{Engine, GarbageCollector, Input, Observed, Planner, Task, TaskSubject, wanted};
 use guestlist::plan::{AvailableFacts, Event, Inputs, NO_INVITATIONS, PruneScope, Step};
 use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::{SignedDuration, Timestamp};
@@ -33,7 +33,7 @@ tenants: [{namespace: partners, hostAdmins: ["*@host.example"]}]
 mailInterval: 10m
 "#;
 /// The driver waits for timers within this time: back-offs and counts are shorter, the waits of people are longer.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(150);
+const LONGEST_BACKOFF: SignedDuration = SignedDuration::from_secs(150);
 /// The limit of steps in a run. A run that has not converged by then never does.
 const MOST_STEPS: usize = 20_000;
 /// The limit of steps in a test: an endless loop fails within seconds.
@@ -279,7 +279,7 @@ impl Sim {
         }
         self.places.insert(kind, self.server.history.iter().filter(|entry| entry.version <= version).count());
         self.bookmarks.insert(kind, 0);
-        self.engine.handle(Input::Listed { kind, objects, frontier: version }, self.now);
+        self.engine.handle(Input::Listed { kind, objects, version }, self.now);
     }
 
     /// An object in the operator's form.
@@ -293,9 +293,9 @@ impl Sim {
     /// Reads the directory in full.
     pub fn load(&mut self) {
         self.engine.handle(Input::Loading, self.now);
-        let load: Load = self.everything();
+        let snapshot: Snapshot = self.everything();
         self.is_told();
-        self.engine.handle(Input::Loaded(Box::new(load)), self.now);
+        self.engine.handle(Input::Loaded(Box::new(snapshot)), self.now);
     }
 
     /// Runs until only people can cause further work.
@@ -305,7 +305,7 @@ impl Sim {
                 continue;
             }
             match self.engine.next_check() {
-                Some(next) if next <= self.now + PATIENCE => self.now = self.now.max(next),
+                Some(next) if next <= self.now + LONGEST_BACKOFF => self.now = self.now.max(next),
                 _ => return,
             }
         }
@@ -384,7 +384,7 @@ impl Sim {
             self.running.push(Running { about, task, seen, outside, known });
         }
         assert!(self.engine.queue().running() <= WORKERS, "more tasks at once than workers");
-        assert!(self.is_former || self.engine.stopped().is_none(), "{:?}", self.engine.stopped());
+        assert!(self.is_former || self.engine.fatal_error().is_none(), "{:?}", self.engine.fatal_error());
         assert!(self.planners_panic || self.engine.stats().planner_panics == 0, "{:?}", self.engine.health().panicking);
     }
 
@@ -474,7 +474,7 @@ impl Sim {
         let Some(place) = self.next_event(kind) else {
             self.places.insert(kind, self.server.history.len());
             self.bookmarks.insert(kind, self.server.version);
-            self.engine.handle(Input::Bookmark { kind, frontier: self.server.version }, self.now);
+            self.engine.handle(Input::Bookmark { kind, version: self.server.version }, self.now);
             return;
         };
         self.places.insert(kind, place + 1);
@@ -486,12 +486,12 @@ impl Sim {
         let input = match &entry.object {
             Some(object) if unreadable && is_unreadable(object) => {
                 let uid = object["metadata"]["uid"].as_str().unwrap().to_owned();
-                Input::Deleted { key: entry.key.clone(), uid, frontier: entry.version }
+                Input::Deleted { key: entry.key.clone(), uid, version: entry.version }
             }
-            Some(object) => Input::Applied { object: Box::new(self.read(kind, object)), frontier: entry.version },
+            Some(object) => Input::Applied { object: Box::new(self.read(kind, object)), version: entry.version },
             None => {
                 let uid = entry.last["metadata"]["uid"].as_str().unwrap().to_owned();
-                Input::Deleted { key: entry.key.clone(), uid, frontier: entry.version }
+                Input::Deleted { key: entry.key.clone(), uid, version: entry.version }
             }
         };
         self.engine.handle(input, self.now);
@@ -526,9 +526,9 @@ impl Sim {
         }
         let changes = wanted(&changes).expect("nobody plays a change of everything");
         let now = changes.into_iter().map(|changed| match changed {
-            Changed::Guest(email) => Now::Guest(email.clone(), self.guest(email).map(Box::new)),
-            Changed::Account(name) => Now::Account(name.clone(), block_on(self.directory.account(name)).unwrap()),
-            Changed::User(email) => Now::User(email.clone(), block_on(self.directory.user(email)).unwrap()),
+            Changed::Guest(email) => Observed::Guest(email.clone(), self.guest(email).map(Box::new)),
+            Changed::Account(name) => Observed::Account(name.clone(), block_on(self.directory.account(name)).unwrap()),
+            Changed::User(email) => Observed::User(email.clone(), block_on(self.directory.user(email)).unwrap()),
             Changed::Partner(_) | Changed::Purged | Changed::Everything => panic!("nobody plays that"),
         });
         let now = now.collect();
@@ -582,8 +582,7 @@ impl Sim {
     /// The objects, the records and the indexes in the engine's memory, by field, as text.
     pub fn memory(&self) -> BTreeMap<String, String> {
         /// The fields that depend on the history of the process.
-        const OF_THE_PROCESS: [&str; 6] =
-            ["mails", "sent", "destroyed", "mfa_unknown_since", "missing", "shared_texts"];
+        const OF_THE_PROCESS: [&str; 6] = ["mails", "sent", "purged", "mfa_unknown_since", "missing", "shared_texts"];
         let caches = [format!("{:#?}", self.engine.objects()), format!("{:#?}", self.engine.directory())];
         let mut fields: BTreeMap<String, String> = BTreeMap::new();
         let mut field = String::new();

@@ -5,7 +5,7 @@ use guestlist::cache::Kind;
 use guestlist::cache::Kind::{Membership, Partner, Share};
 use guestlist::directory::{Origin, Owner};
 use guestlist::engine::queue::QueueKey;
-use guestlist::engine::{Engine, Input, Now};
+use guestlist::engine::{Engine, Input, Observed};
 use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -102,7 +102,7 @@ fn nothing_is_swept_before_each_kind_was_listed() {
     let mut engine = Engine::new(sim.engine.owner().clone(), sim.engine.workspace().clone(), 4);
     engine.handle(Input::Loaded(Box::new(sim.everything())), sim.now);
     for kind in [Kind::Partner, Kind::Share] {
-        engine.handle(Input::Listed { kind, objects: Vec::new(), frontier: 1 }, sim.now);
+        engine.handle(Input::Listed { kind, objects: Vec::new(), version: 1 }, sim.now);
     }
     for hours in [0, 1, 30] {
         assert_eq!(engine.tasks(sim.now + SignedDuration::from_hours(hours)), []);
@@ -238,10 +238,10 @@ fn marks_of_other_cluster_stop_operator_before_any_change() {
     let mut engine = Engine::new(owner, WorkspacePolicy::default(), 4);
     engine.handle(Input::Loaded(Box::new(sim.everything())), sim.now);
     for kind in Kind::ALL {
-        engine.handle(Input::Listed { kind, objects: Vec::new(), frontier: 1 }, sim.now);
+        engine.handle(Input::Listed { kind, objects: Vec::new(), version: 1 }, sim.now);
     }
     assert_eq!(engine.tasks(sim.now + SignedDuration::from_hours(1)), []);
-    let stopped = engine.stopped().unwrap_or_default();
+    let stopped = engine.fatal_error().unwrap_or_default();
     assert!(stopped.starts_with("ForeignDirectory") && stopped.contains("--adopt-directory"), "{stopped}");
 }
 
@@ -257,7 +257,7 @@ fn adopted_guest_is_never_purged() {
         guest
     });
     // No directory of guestlist reaches this state. If one ever does, the record stays unchanged.
-    sim.engine.handle(Input::Observed(vec![Now::Guest(bob, adopted.map(Box::new))]), sim.now);
+    sim.engine.handle(Input::Observed(vec![Observed::Guest(bob, adopted.map(Box::new))]), sim.now);
     sim.now += SignedDuration::from_hours(48);
     let calls = sim.calls.len();
     let tasks = sim.engine.tasks(sim.now);
@@ -285,7 +285,7 @@ fn engine_waiting_for_lists_is_not_woken_repeatedly() {
     crowd(&mut sim, 1);
     let mut engine = Engine::new(sim.engine.owner().clone(), sim.engine.workspace().clone(), 4);
     engine.handle(Input::Loaded(Box::new(sim.everything())), sim.now);
-    engine.handle(Input::Listed { kind: Membership, objects: Vec::new(), frontier: 1 }, sim.now);
+    engine.handle(Input::Listed { kind: Membership, objects: Vec::new(), version: 1 }, sim.now);
     assert_eq!((engine.tasks(sim.now), engine.next_check()), (vec![], None));
 }
 

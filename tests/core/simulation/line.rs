@@ -211,7 +211,7 @@ impl DirectoryWriter for Line {
         true
     }
 
-    fn takes_writes(&self) -> BoxFuture<'_, Result<(), Error>> {
+    fn check_writable(&self) -> BoxFuture<'_, Result<(), Error>> {
         ask!(self, Ask::TakesWrites, Answer::Written)
     }
 

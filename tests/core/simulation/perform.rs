@@ -194,7 +194,7 @@ impl Sim {
             Ask::TakesWrites if self.takes_nothing => {
                 Answer::Written(Err(Error::Unavailable { context: "an error".to_owned() }))
             }
-            Ask::TakesWrites => Answer::Written(block_on(self.directory.takes_writes())),
+            Ask::TakesWrites => Answer::Written(block_on(self.directory.check_writable())),
             Ask::User(email) => Answer::User(block_on(self.directory.user(&email)).unwrap()),
         })
     }
@@ -280,7 +280,7 @@ impl Sim {
             _ if matches!(operation, Operation::Guest { change: GuestChange::ResendInvitation { .. }, .. })
                 && running.about.address.as_ref().is_some_and(|address| self.mailless.contains(address)) =>
             {
-                Err(Error::Unsent { context: "no mail server".to_owned() })
+                Err(Error::MailNotSent { context: "no mail server".to_owned() })
             }
             Some(Trouble::CrashAfter | Trouble::AnswerLost | Trouble::Panic | Trouble::TermEnds) | None => {
                 let before = self.everything();
@@ -350,7 +350,7 @@ impl Sim {
         self.sent.extend(std::iter::repeat_n(self.now, mails));
         rules::no_hour_has_more_mails(&self.sent, self.engine.workspace().invitations_per_hour);
         self.deactivations += rules::came_alive(&after, before);
-        self.destructions += rules::destroyed(before, &after);
+        self.destructions += rules::purged(before, &after);
         if self.watch.is_some() {
             worlds::look(self, running, operation, before, &after);
             return self.note_purge(operation);

@@ -8,7 +8,7 @@ use futures::executor::block_on;
 use guestlist::cache::Kind;
 use guestlist::cache::Kind::{Membership, Partner, Share};
 use guestlist::cli::offline::object_store::InMemoryObjects;
-use guestlist::cli::offline::session::ApplySession;
+use guestlist::cli::offline::session::OfflineSession;
 use guestlist::directory::DirectoryWriter;
 use guestlist::directory::sqlite::{Inline, Store};
 use guestlist::plan::PruneScope;
@@ -26,18 +26,18 @@ use crate::support::dice::Dice;
 use crate::support::worlds::{Edit, specs};
 
 /// A session on this cluster, and on a copy of the directory after an event.
-fn session(sim: &Sim, clock: Clock, happens: impl FnOnce(&mut Store)) -> ApplySession {
+fn session(sim: &Sim, clock: Clock, happens: impl FnOnce(&mut Store)) -> OfflineSession {
     let objects = sim.server.objects().iter().map(|(key, object)| read(key.kind, object));
     let owner = sim.engine.owner().clone();
-    let load = sim.everything();
-    let mut store = Store::copy(&load, &owner).unwrap();
+    let snapshot = sim.everything();
+    let mut store = Store::copy(&snapshot, &owner).unwrap();
     happens(&mut store);
     let directory = Arc::new(Inline::new(store));
-    ApplySession {
+    OfflineSession {
         owner,
         workspace: sim.engine.workspace().clone(),
         objects: Arc::new(InMemoryObjects::holding(objects, clock.clone())),
-        load,
+        snapshot,
         epoch: block_on(directory.lead()).unwrap(),
         directory,
         clock,
@@ -48,7 +48,7 @@ fn session(sim: &Sim, clock: Clock, happens: impl FnOnce(&mut Store)) -> ApplySe
 }
 
 /// Runs a session to its end. Returns the operations, and the remaining work or the error.
-fn run(session: ApplySession) -> (Vec<String>, Result<Vec<String>, String>) {
+fn run(session: OfflineSession) -> (Vec<String>, Result<Vec<String>, String>) {
     let mut said = Vec::new();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let end = runtime.block_on(session.run(|done| said.extend(lines(&done.key, &done.step))));

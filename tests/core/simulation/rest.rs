@@ -162,9 +162,9 @@ fn write_during_directory_read_is_not_undone_by_older_snapshot() {
     sim.settle();
     let (mails, partner) = (sim.mails, sim.everything().partners.len());
     assert_eq!((mails, partner), (3, 1));
-    let load = old;
+    let snapshot = old;
     let calls = sim.calls.len();
-    sim.engine.handle(Input::Loaded(Box::new(load)), sim.now);
+    sim.engine.handle(Input::Loaded(Box::new(snapshot)), sim.now);
     sim.settle();
     assert_eq!(sim.calls[calls..], [] as [String; 0]);
 }
@@ -174,9 +174,9 @@ fn record_missing_from_a_full_read_is_gone() {
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);
     sim.engine.handle(Input::Loading, sim.now);
-    let mut load = sim.everything();
-    load.accounts.retain(|account| account.name != "newsletter");
-    sim.engine.handle(Input::Loaded(Box::new(load)), sim.now);
+    let mut snapshot = sim.everything();
+    snapshot.accounts.retain(|account| account.name != "newsletter");
+    sim.engine.handle(Input::Loaded(Box::new(snapshot)), sim.now);
     sim.settle();
     let mut accounts: Vec<_> = sim.effective().into_keys().map(|(_, account)| account).collect();
     accounts.dedup();

@@ -121,7 +121,7 @@ pub fn no_hour_has_more_mails(sent: &[Timestamp], most: usize) {
 }
 
 /// The number of purged records.
-pub fn destroyed(before: &Snapshot, after: &Snapshot) -> usize {
+pub fn purged(before: &Snapshot, after: &Snapshot) -> usize {
     let there = |all: &Snapshot| -> BTreeSet<String> {
         let guests = all.guests.iter().map(|guest| guest.id.0.clone());
         guests.chain(all.partners.iter().map(|partner| partner.id.0.clone())).collect()

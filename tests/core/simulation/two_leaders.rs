@@ -104,7 +104,7 @@ impl Sim {
         self.change_places(&mut former);
         (self.trouble, self.lapsed, self.successor) = (trouble, lapsed, successor);
         former.left -= 1;
-        if goes_on && former.left > 0 && former.engine.stopped().is_none() {
+        if goes_on && former.left > 0 && former.engine.fatal_error().is_none() {
             self.former = Some(former);
         }
     }

@@ -80,7 +80,7 @@ fn adopted_user_joins_with_own_password_and_outlives_partner() {
             assert!(matches!(refused, Err(Error::Refused { .. })), "{not_ours:?}: {refused:?}");
         }
 
-        stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::RemoveAdopted }).await;
+        stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Release }).await;
         assert!(!stage.application.knows(&tokens).await, "the earlier tokens held an account");
         assert!(stage.has_no_record(BOB).await);
         remove_partner(stage).await;

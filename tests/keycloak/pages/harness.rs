@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use guestlist::directory::import::UserChanges;
-use guestlist::directory::keycloak::setup::{Wanted, bootstrap};
+use guestlist::directory::keycloak::setup::{SetupOptions, bootstrap};
 use guestlist::directory::keycloak::{Directory, Settings};
 use guestlist::directory::{
     AccountRecord, Applied, DirectoryReader as _, DirectoryWriter as _, Epoch, Error, GuestRecord, Import, Operation,
@@ -61,7 +61,7 @@ impl Stage {
         assert_eq!(realm.server.admin("POST", "", Some(plain)).await.0, 201);
         let administrator = |name: &str| (name == "GUESTLIST_KEYCLOAK_ADMIN_PASSWORD").then(|| ADMIN.to_owned());
         let settings = Settings::administrator(&realm.address(), administrator).unwrap();
-        let wanted = Wanted { client_id: "guestlist".to_owned(), ..Wanted::default() };
+        let wanted = SetupOptions { client_id: "guestlist".to_owned(), ..SetupOptions::default() };
         let secret = bootstrap(settings, &wanted, &mut |_, _| {}).await.unwrap().expect("a secret was made");
         let secret = secret.reveal().to_owned();
         let directory = directory(&realm.address(), &secret, SignedDuration::ZERO);

@@ -174,7 +174,7 @@ fn a_revocation_that_is_broken_off_anywhere_leaves_no_link() {
 
 #[test]
 fn interrupted_removal_of_adopted_user_leaves_no_member_or_link() {
-    let operation = |guest| Operation::Guest { id: guest, change: GuestChange::RemoveAdopted };
+    let operation = |guest| Operation::Guest { id: guest, change: GuestChange::Release };
     on_stage("cut-released", async |stage| {
         broken_off_anywhere(stage, adopted, Ending { operation, due: GuestRecord::is_live, leaves: true }).await;
     });
@@ -184,9 +184,9 @@ fn interrupted_removal_of_adopted_user_leaves_no_member_or_link() {
 }
 
 #[test]
-fn interrupted_unmanage_leaves_no_member_and_no_session() {
+fn interrupted_detach_leaves_no_member_and_no_session() {
     on_stage("cut-given-back", async |stage| {
-        let operation = |guest| Operation::Guest { id: guest, change: GuestChange::Unmanage };
+        let operation = |guest| Operation::Guest { id: guest, change: GuestChange::Detach };
         broken_off_anywhere(stage, signed_in, Ending { operation, due: GuestRecord::is_live, leaves: true }).await;
     });
 }

@@ -113,11 +113,11 @@ fn no_value_is_invented_for_adopted_users_or_own_attributes() {
                                "permissions": {"view": ["admin", "user"], "edit": ["admin", "user"]}});
         asks["attributes"].as_array_mut().unwrap().push(attribute);
         stage.admin("PUT", "/users/profile", Some(asks)).await;
-        let refused = stage.run(&Operation::Guest { id: guest("bob"), change: GuestChange::RemoveAdopted }).await;
+        let refused = stage.run(&Operation::Guest { id: guest("bob"), change: GuestChange::Release }).await;
         assert!(matches!(refused, Err(Error::Refused { .. })), "{refused:?}");
         assert_eq!(stage.user(BOB).await["attributes"]["department"], Value::Null);
         stage.admin("PUT", "/users/profile", Some(profile.clone())).await;
-        stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::RemoveAdopted }).await;
+        stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Release }).await;
 
         let mut carol = stage.active(CAROL).await;
         stage.done(&give("carol", vec![grant("instagram", ShareRole::Collaborator)])).await;

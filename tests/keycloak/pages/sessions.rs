@@ -220,15 +220,13 @@ fn no_session_outlives_removal_from_partner_or_directory() {
             accepts(stage, bob).await;
         })
         .await;
-        let given_back =
-            async || stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Unmanage }).await;
+        let given_back = async || stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Detach }).await;
         nothing_outlives(stage, &mut bob, "given back", given_back, async |bob| {
             stage.done(&adopt(BOB)).await;
             accepts(stage, bob).await;
         })
         .await;
-        let released =
-            async || stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::RemoveAdopted }).await;
+        let released = async || stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Release }).await;
         nothing_outlives(stage, &mut bob, "released", released, async |bob| {
             stage.done(&adopt(BOB)).await;
             accepts(stage, bob).await;

@@ -166,7 +166,7 @@ fn adopted_user_is_never_given_another_address() {
             },
         };
         stage.done(&described).await;
-        stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::RemoveAdopted }).await;
+        stage.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Release }).await;
         let user = stage.user(ROBERT).await;
         assert_eq!((&user["emailVerified"], &user["attributes"]), (&json!(true), &Value::Null));
         let organization = stage.organization().await.unwrap();

@@ -163,7 +163,7 @@ fn renamed_membership_loses_one_guest_and_gains_another() {
 }
 
 #[test]
-fn edited_address_is_listed_as_left_alone() {
+fn edited_address_is_listed_as_unmanaged() {
     let folder = Folder::settled();
     folder.declare(&other_address());
     for more in [&[][..], &["--prune"]] {

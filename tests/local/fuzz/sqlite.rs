@@ -19,7 +19,7 @@ INSERT INTO partners (id, installation, cluster, namespace, name, uid, display_n
   VALUES ('p1', 'prod', 'c', 'partners', 'acme', 'aa', 'Acme', 'alice@host.example');
 INSERT INTO guests (id, revision, address, installation, cluster, namespace, name, uid, origin, partner, partner_name,
     display_name, role, admitted_at, sent_at, invitation_ends, joined_at, login)
-  VALUES ('g1', 1, 'bob@acme.example', 'prod', 'c', 'partners', 'bob', 'bb', 'Made', 'p1', 'acme', 'Bob', 'GuestAdmin',
+  VALUES ('g1', 1, 'bob@acme.example', 'prod', 'c', 'partners', 'bob', 'bb', 'Created', 'p1', 'acme', 'Bob', 'GuestAdmin',
     '2026-01-01T00:00:00.000000000Z', '2026-01-01T00:00:00.000000000Z', '2026-01-04T00:00:00.000000000Z',
     '2026-01-02T00:00:00.000000000Z', 1);
 INSERT INTO mfa VALUES ('bob@acme.example', 'TOTP', '2026-01-02T00:00:00.000000000Z');

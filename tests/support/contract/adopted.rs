@@ -46,7 +46,7 @@ pub async fn adopting_releasing_and_adopting_again_works(subject: Subject) {
     subject.player.enroll(&bob(), MfaMethod::TOTP, seen(30)).unwrap();
     subject.done(&give("bob", vec![grant("instagram", ShareRole::Collaborator)]), 40).await;
     let old = subject.record(&bob()).await.revision;
-    let effect = subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::RemoveAdopted }, 50).await;
+    let effect = subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Release }, 50).await;
     assert_eq!((effect.gone, effect.guest), (Some(guest("bob")), None));
     assert_eq!(subject.directory.guest(&bob()).await.unwrap(), None);
     assert_eq!(subject.directory.user(&bob()).await.unwrap(), Some(user(&bob())));
@@ -58,7 +58,7 @@ pub async fn adopting_releasing_and_adopting_again_works(subject: Subject) {
 
 pub async fn created_guest_cannot_be_removed_as_adopted(subject: Subject) {
     let subject = subject.with_bob().await;
-    let fault = subject.refused(&Operation::Guest { id: guest("bob"), change: GuestChange::RemoveAdopted }, 40).await;
+    let fault = subject.refused(&Operation::Guest { id: guest("bob"), change: GuestChange::Release }, 40).await;
     assert!(matches!(fault, Error::Refused { .. }), "{fault}");
 }
 

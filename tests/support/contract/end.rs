@@ -12,8 +12,8 @@ fn destroy(who: &str, since: i64, at_most: u32) -> Operation {
     Operation::Guest { id: guest(who), change: GuestChange::Purge { since: at(since), at_most } }
 }
 
-fn count(destroyed: &Purged, seconds: i64) -> u32 {
-    purged_lately(destroyed, at(seconds))
+fn count(purged: &Purged, seconds: i64) -> u32 {
+    purged_lately(purged, at(seconds))
 }
 
 pub async fn only_the_deactivation_that_was_planned_on_is_purged(subject: Subject) {
@@ -40,18 +40,18 @@ pub async fn no_more_are_purged_in_an_hour_than_the_operation_allows(subject: Su
         subject.done(&Operation::Guest { id: guest(name), change: GuestChange::Deactivate }, 20).await;
     }
     let effect = subject.done(&destroy("bob", 20, 1), 100).await;
-    assert_eq!(effect.destroyed, Some(subject.directory.purged().await.unwrap()));
+    assert_eq!(effect.purged, Some(subject.directory.purged().await.unwrap()));
     // Repeating the operation changes nothing and counts once.
     subject.done(&destroy("bob", 20, 1), 110).await;
-    let destroyed = subject.directory.purged().await.unwrap();
-    assert_eq!((count(&destroyed, 110), count(&destroyed, 100 + 3_599)), (1, 1));
+    let purged = subject.directory.purged().await.unwrap();
+    assert_eq!((count(&purged, 110), count(&purged, 100 + 3_599)), (1, 1));
     subject.stale(&destroy("carol", 20, 1), 120).await;
     subject.stale(&destroy("carol", 20, 1), 100 + 3_599).await;
     subject.done(&destroy("carol", 20, 2), 130).await;
     // The count covers the whole minute.
     subject.done(&destroy("dave", 20, 1), 130 + 3_660).await;
-    let destroyed = subject.directory.purged().await.unwrap();
-    assert_eq!((count(&destroyed, 130 + 3_660), destroyed.len()), (1, 1), "what is older than an hour is forgotten");
+    let purged = subject.directory.purged().await.unwrap();
+    assert_eq!((count(&purged, 130 + 3_660), purged.len()), (1, 1), "what is older than an hour is forgotten");
 }
 
 pub async fn purge_is_known_to_its_author_and_reported_to_others(subject: Subject) {
@@ -115,7 +115,7 @@ pub async fn the_adopted_are_never_purged(subject: Subject) {
 
 pub async fn unmanaged_guest_becomes_unverified_user_without_access(subject: Subject) {
     let subject = subject.with_manager().await;
-    let effect = subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Unmanage }, 50).await;
+    let effect = subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Detach }, 50).await;
     assert_eq!(effect.gone, Some(guest("bob")));
     assert_eq!(subject.directory.guest(&bob()).await.unwrap(), None);
     let user = subject.directory.user(&bob()).await.unwrap().unwrap();
@@ -124,7 +124,7 @@ pub async fn unmanaged_guest_becomes_unverified_user_without_access(subject: Sub
     // A deactivated guest cannot become unmanaged: the record is purged in due time.
     subject.done(&admit(&email("carol@acme.example"), at(10_000)), 70).await;
     subject.done(&Operation::Guest { id: guest("carol"), change: GuestChange::Deactivate }, 80).await;
-    subject.stale(&Operation::Guest { id: guest("carol"), change: GuestChange::Unmanage }, 90).await;
+    subject.stale(&Operation::Guest { id: guest("carol"), change: GuestChange::Detach }, 90).await;
 }
 
 pub async fn adopting_a_directory_takes_every_mark_and_the_leadership(subject: Subject) {

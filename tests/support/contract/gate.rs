@@ -155,7 +155,7 @@ pub async fn taking_from_nobody_is_done_and_giving_to_nobody_is_not(subject: Sub
         Operation::Guest { id: nobody(), change: GuestChange::DisableLogin },
         Operation::Guest { id: nobody(), change: GuestChange::ResetMfa { enrolled_before: at(0) } },
         Operation::Guest { id: nobody(), change: GuestChange::Deactivate },
-        Operation::Guest { id: nobody(), change: GuestChange::RemoveAdopted },
+        Operation::Guest { id: nobody(), change: GuestChange::Release },
     ];
     for operation in taken {
         let before = subject.cursor().await;

@@ -69,7 +69,7 @@ fn every_operation() -> Vec<(&'static str, Vec<Operation>, Operation)> {
             vec![Operation::Guest { id: bob_id(), change: GuestChange::Deactivate }],
             Operation::Partner { id: acme(), change: PartnerChange::Deactivate },
         ),
-        ("give back", manager(), Operation::Guest { id: bob_id(), change: GuestChange::Unmanage }),
+        ("give back", manager(), Operation::Guest { id: bob_id(), change: GuestChange::Detach }),
         (
             "purge",
             vec![Operation::Guest { id: bob_id(), change: GuestChange::Deactivate }],

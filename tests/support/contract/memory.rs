@@ -41,7 +41,7 @@ pub async fn the_last_mail_to_an_address_outlives_its_record(subject: Subject) {
             20,
         )
         .await;
-    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::RemoveAdopted }, 30).await;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Release }, 30).await;
     assert_eq!(mails(&subject).await, [MailRecord { address: bob(), at: at(20), recent: Vec::new() }]);
     let record = subject.done(&adopted(&bob()), 40).await.guest.unwrap();
     assert_eq!(record.last_mail_at, Some(at(40)));
@@ -52,7 +52,7 @@ pub async fn mail_without_a_record_is_forgotten_after_retention(subject: Subject
     subject.player.import(&Import { users: vec![user(&bob())], accounts: vec![] }).unwrap();
     let kept = MAILS_KEPT.as_secs();
     subject.done(&adopted(&bob()), 0).await;
-    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::RemoveAdopted }, 10).await;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Release }, 10).await;
     subject.done(&admit(&email("carol@acme.example"), at(2 * kept)), kept).await;
     assert_eq!(mails(&subject).await.len(), 2);
     let later =
@@ -61,7 +61,7 @@ pub async fn mail_without_a_record_is_forgotten_after_retention(subject: Subject
     let dave = email("dave@acme.example");
     subject.player.import(&Import { users: vec![user(&dave)], accounts: vec![] }).unwrap();
     subject.done(&adopted(&dave), kept + 1).await;
-    subject.done(&Operation::Guest { id: guest("dave"), change: GuestChange::RemoveAdopted }, kept + 2).await;
+    subject.done(&Operation::Guest { id: guest("dave"), change: GuestChange::Release }, kept + 2).await;
     let mail = |name: &str| MailRecord {
         address: email(&format!("{name}@acme.example")),
         at: at(kept + 1),
@@ -98,14 +98,14 @@ pub async fn mails_of_the_last_hour_outlive_their_record(subject: Subject) {
         subject.done(&operation, again).await;
     }
     assert_eq!(sent(&subject, &namespace, 40).await, [at(10), at(20), at(30)]);
-    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::RemoveAdopted }, 40).await;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Release }, 40).await;
     assert_eq!(sent(&subject, &namespace, 40).await, [at(10), at(20), at(30)]);
     subject.done(&adopted(&bob()), 50).await;
     subject.done(&admit(&email("carol@acme.example"), at(30_000)), 60).await;
     subject.done(&Operation::Guest { id: guest("carol"), change: GuestChange::Deactivate }, 70).await;
     let all = [10, 20, 30, 50, 60].map(at);
     assert_eq!(sent(&subject, &namespace, 70).await, all);
-    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::RemoveAdopted }, 80).await;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Release }, 80).await;
     subject
         .done(&Operation::Guest { id: guest("carol"), change: GuestChange::Purge { since: at(70), at_most: 9 } }, 90)
         .await;
@@ -152,7 +152,7 @@ pub async fn a_guest_is_never_owner_made_or_adopted(subject: Subject) {
         assert_eq!(subject.directory.account("snapchat").await.unwrap(), None);
     }
     subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }, 20).await;
-    subject.done(&Operation::Guest { id: guest("carol"), change: GuestChange::RemoveAdopted }, 20).await;
+    subject.done(&Operation::Guest { id: guest("carol"), change: GuestChange::Release }, 20).await;
     for owner in [bob(), carol] {
         subject.player.set_owner("instagram", &owner).unwrap();
         let mut operation = adopted(&owner);

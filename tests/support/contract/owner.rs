@@ -36,7 +36,7 @@ pub async fn former_leader_writes_nothing_not_even_revocations(subject: Subject)
         give("bob", vec![grant("tiktok", ShareRole::Collaborator)]),
         Operation::Guest { id: guest("bob"), change: GuestChange::Revoke { accounts: vec!["instagram".to_owned()] } },
         Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate },
-        Operation::Guest { id: guest("nobody"), change: GuestChange::RemoveAdopted },
+        Operation::Guest { id: guest("nobody"), change: GuestChange::Release },
         Operation::Partner { id: acme(), change: PartnerChange::Deactivate },
         ensure_partner(),
         admit(&email("carol@acme.example"), at(10_000)),

@@ -51,11 +51,11 @@ pub struct Credentials {
     /// The client that requests the token.
     pub client_id: String,
     source: Source,
-    who: Who,
+    who: Principal,
 }
 
 #[derive(Clone, Debug)]
-enum Who {
+enum Principal {
     /// The client's service account, in the realm of the directory.
     Operator,
     /// An administrator of the realm `home`: a named user, or the client's service account.
@@ -91,13 +91,13 @@ impl Source {
 impl Credentials {
     /// The operator's credentials with a known secret.
     pub fn new(client_id: impl Into<String>, secret: Secret) -> Self {
-        Self { client_id: client_id.into(), source: Source::Text(secret), who: Who::Operator }
+        Self { client_id: client_id.into(), source: Source::Text(secret), who: Principal::Operator }
     }
 
     /// The operator's credentials: the service account of a client in the realm of the directory.
     pub(super) fn operator(client_id: String, environment: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         match Source::read(&environment, CLIENT_SECRET, CLIENT_SECRET_FILE)? {
-            Some(source) => Ok(Self { client_id, source, who: Who::Operator }),
+            Some(source) => Ok(Self { client_id, source, who: Principal::Operator }),
             None => refuse(format!(
                 "no secret for client {client_id:?}: set {CLIENT_SECRET_FILE} (a file) or {CLIENT_SECRET}; the client's \
                  name comes from {CLIENT_ID}"
@@ -123,7 +123,7 @@ impl Credentials {
                 refuse("set the password of an administrator or the secret of a client, not both".to_owned())
             }
             (None, Some(source), Some(client_id)) => {
-                Ok(Self { client_id, source, who: Who::Administrator { name: None, home } })
+                Ok(Self { client_id, source, who: Principal::Administrator { name: None, home } })
             }
             (None, Some(_), None) => {
                 refuse(format!("{ADMIN_CLIENT_ID} is not set: which client is the secret of an administrator for?"))
@@ -131,7 +131,7 @@ impl Credentials {
             (Some(source), None, client_id) => {
                 let name = Some(set(ADMIN).unwrap_or_else(|| "admin".to_owned()));
                 let client_id = client_id.unwrap_or_else(|| ADMIN_CLIENT.to_owned());
-                Ok(Self { client_id, source, who: Who::Administrator { name, home } })
+                Ok(Self { client_id, source, who: Principal::Administrator { name, home } })
             }
             (None, None, Some(client_id)) => refuse(format!(
                 "no secret for client {client_id:?}: set {ADMIN_CLIENT_SECRET_FILE} (a file) or {ADMIN_CLIENT_SECRET}"
@@ -161,8 +161,8 @@ impl Credentials {
     /// The realm that issues the token, if the directory is in `realm`.
     pub(super) fn home<'a>(&'a self, realm: &'a str) -> &'a str {
         match &self.who {
-            Who::Operator => realm,
-            Who::Administrator { home, .. } => home,
+            Principal::Operator => realm,
+            Principal::Administrator { home, .. } => home,
         }
     }
 
@@ -170,10 +170,10 @@ impl Credentials {
     pub(super) fn form<'a>(&'a self, secret: &'a Secret) -> Vec<(&'static str, &'a str)> {
         let client = ("client_id", self.client_id.as_str());
         match &self.who {
-            Who::Operator | Who::Administrator { name: None, .. } => {
+            Principal::Operator | Principal::Administrator { name: None, .. } => {
                 vec![("grant_type", "client_credentials"), client, ("client_secret", secret.reveal())]
             }
-            Who::Administrator { name: Some(name), .. } => {
+            Principal::Administrator { name: Some(name), .. } => {
                 vec![("grant_type", "password"), client, ("username", name), ("password", secret.reveal())]
             }
         }
@@ -183,17 +183,17 @@ impl Credentials {
     pub fn refused(&self) -> Error {
         let client = &self.client_id;
         let message = match &self.who {
-            Who::Operator => format!(
+            Principal::Operator => format!(
                 "Keycloak does not take the credentials of client {client:?}: compare {CLIENT_SECRET} or {CLIENT_SECRET_FILE} \
                  with the client's secret, and see that the client is enabled with its service account on; a realm that \
                  was never prepared has no such client: run `guestlist directory setup`"
             ),
-            Who::Administrator { name: None, home } => format!(
+            Principal::Administrator { name: None, home } => format!(
                 "Keycloak does not take the credentials of client {client:?} in the realm {home}: compare \
                  {ADMIN_CLIENT_SECRET} or {ADMIN_CLIENT_SECRET_FILE} with the client's secret and {ADMIN_REALM} with its \
                  realm, and see that the client is enabled with its service account on"
             ),
-            Who::Administrator { name: Some(name), home } => format!(
+            Principal::Administrator { name: Some(name), home } => format!(
                 "Keycloak does not take the credentials of administrator {name:?}: compare {ADMIN} and {ADMIN_PASSWORD} or \
                  {ADMIN_PASSWORD_FILE} with an administrator of the realm {home}; one of another realm needs {ADMIN_REALM}; \
                  one who needs a second factor, or whose realm does not let people sign in by {client}, cannot be used here: \
@@ -207,14 +207,16 @@ impl Credentials {
     pub(super) fn may_not(&self, needs: &str, realm: &str) -> String {
         let client = &self.client_id;
         let (who, home) = match &self.who {
-            Who::Operator => {
+            Principal::Operator => {
                 return format!(
                     "the service account of client {client:?} may not do this; give it the role {needs} of the client \
                      realm-management in realm {realm:?}, or run `guestlist directory setup`"
                 );
             }
-            Who::Administrator { name: Some(name), home } => (format!("administrator {name:?}"), home),
-            Who::Administrator { name: None, home } => (format!("the service account of client {client:?}"), home),
+            Principal::Administrator { name: Some(name), home } => (format!("administrator {name:?}"), home),
+            Principal::Administrator { name: None, home } => {
+                (format!("the service account of client {client:?}"), home)
+            }
         };
         if home == MASTER {
             return format!(

@@ -12,7 +12,7 @@ use super::{Endpoint, Settings, Unanswered};
 use crate::domain::printable;
 
 /// The delay if the server asks for one without a number of seconds.
-const AWHILE: Duration = Duration::from_secs(5);
+const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(5);
 /// The maximum delay, whatever the server asks for, because revocations must not wait longer.
 const LONGEST: Duration = Duration::from_secs(60);
 /// Keycloak's message about a missing attribute that the realm's user profile requires.
@@ -32,12 +32,12 @@ pub struct Invalid {
     /// The attribute's name.
     pub attribute: String,
     /// The reason.
-    pub why: Why,
+    pub why: Refusal,
 }
 
 /// The reason why the realm's user profile refuses an attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum Refusal {
     /// It is missing.
     Required,
     /// Administrators may not change it.
@@ -46,7 +46,7 @@ pub enum Why {
     Value,
 }
 
-impl Why {
+impl Refusal {
     /// The fix in the realm.
     fn fix(self) -> &'static str {
         match self {
@@ -155,14 +155,14 @@ pub(super) fn refused(
     headers: &HeaderMap,
     body: &[u8],
 ) -> ClientError {
-    let words = said(body);
+    let words = error_message(body);
     let said = words.clone().unwrap_or_else(|| NO_WORDS.to_owned());
     let (name, realm) = (endpoint.name, &settings.realm);
     let message = match status.as_u16() {
         403 => {
             format!("{name}: Keycloak answered 403: {}", settings.login.may_not(endpoint.needs, realm))
         }
-        404 if words.is_none() => return stranger(endpoint, status),
+        404 if words.is_none() => return not_keycloak(endpoint, status),
         404 if said.contains("Realm not found") => settings.no_realm(),
         404 if said.contains("Organizations not enabled") => format!(
             "organizations are switched off in realm {realm:?}: turn them on in its settings, or run `guestlist directory \
@@ -177,14 +177,14 @@ pub(super) fn refused(
         ),
         status => {
             let invalid = if endpoint.writes_a_user() { invalid(body) } else { Vec::new() };
-            return ClientError::Status { endpoint: name, status, said, invalid, after: patience(headers) };
+            return ClientError::Status { endpoint: name, status, said, invalid, after: retry_after(headers) };
         }
     };
     ClientError::Fault(Error::Refused { message })
 }
 
 /// The error for a response that is not Keycloak's. Its content is not trusted.
-pub(super) fn stranger(endpoint: Endpoint, status: StatusCode) -> ClientError {
+pub(super) fn not_keycloak(endpoint: Endpoint, status: StatusCode) -> ClientError {
     let context = format!(
         "{}: something else than Keycloak answered {}: see that what stands before it at this URL passes /realms and /admin \
          on, and that no path is missing, such as /auth",
@@ -195,9 +195,9 @@ pub(super) fn stranger(endpoint: Endpoint, status: StatusCode) -> ClientError {
 }
 
 /// The delay that the server asks for. A date is ignored, because clocks differ.
-fn patience(headers: &HeaderMap) -> Duration {
+fn retry_after(headers: &HeaderMap) -> Duration {
     let text = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-    text.and_then(|text| text.trim().parse().ok()).map_or(AWHILE, Duration::from_secs).min(LONGEST)
+    text.and_then(|text| text.trim().parse().ok()).map_or(DEFAULT_RETRY_AFTER, Duration::from_secs).min(LONGEST)
 }
 
 /// The error of a request without a complete response before its deadline.
@@ -219,7 +219,7 @@ pub(super) fn unanswered(endpoint: Endpoint, unanswered: Unanswered, deadline: D
 }
 
 /// The server's message, in either form. `None`: the response is not Keycloak's.
-fn said(body: &[u8]) -> Option<String> {
+fn error_message(body: &[u8]) -> Option<String> {
     let value = serde_json::from_slice::<Value>(body).ok()?;
     let field = |name| value.get(name).and_then(Value::as_str);
     // The message about one field of a form, or about several.
@@ -240,9 +240,9 @@ fn invalid(body: &[u8]) -> Vec<Invalid> {
     let one = |one: &Value| {
         let attribute = one.get("field")?.as_str()?.to_owned();
         let why = match one.get("errorMessage")?.as_str()? {
-            REQUIRED => Why::Required,
-            READ_ONLY => Why::ReadOnly,
-            _ => Why::Value,
+            REQUIRED => Refusal::Required,
+            READ_ONLY => Refusal::ReadOnly,
+            _ => Refusal::Value,
         };
         Some(Invalid { attribute, why })
     };
@@ -275,7 +275,7 @@ mod tests {
             (r#"{"message":"no Route matched with those values"}"#, None),
             ("", None),
         ] {
-            assert_eq!(said(body.as_bytes()).as_deref(), words);
+            assert_eq!(error_message(body.as_bytes()).as_deref(), words);
         }
     }
 
@@ -333,19 +333,19 @@ mod tests {
             {"field":"b","errorMessage":"error-user-attribute-read-only"},{"field":"c","errorMessage":"letters only"},
             {"errorMessage":"no field"}]}"#;
         let read: Vec<_> = invalid(body.as_bytes()).into_iter().map(|one| (one.attribute, one.why)).collect();
-        let expected = [("a", Why::Required), ("b", Why::ReadOnly), ("c", Why::Value)];
+        let expected = [("a", Refusal::Required), ("b", Refusal::ReadOnly), ("c", Refusal::Value)];
         assert_eq!(read, expected.map(|(attribute, why)| (attribute.to_owned(), why)));
         let one = r#"{"field":"username","errorMessage":"error-invalid-length","params":["username",3,10]}"#;
-        assert_eq!(invalid(one.as_bytes()), [Invalid { attribute: "username".to_owned(), why: Why::Value }]);
+        assert_eq!(invalid(one.as_bytes()), [Invalid { attribute: "username".to_owned(), why: Refusal::Value }]);
         assert!(invalid(br#"{"errorMessage":"User name is missing"}"#).is_empty() && invalid(b"<html>").is_empty());
     }
 
     #[test]
     fn patience_is_in_seconds_and_has_an_end() {
         let asked =
-            |text: &'static str| patience(&[(RETRY_AFTER, text.parse().unwrap())].into_iter().collect()).as_secs();
+            |text: &'static str| retry_after(&[(RETRY_AFTER, text.parse().unwrap())].into_iter().collect()).as_secs();
         assert_eq!((asked("7"), asked("0"), asked("86400")), (7, 0, 60));
         assert_eq!((asked("Wed, 21 Oct 2026 07:28:00 GMT"), asked("-3"), asked("soon")), (5, 5, 5));
-        assert_eq!(patience(&HeaderMap::new()), AWHILE);
+        assert_eq!(retry_after(&HeaderMap::new()), DEFAULT_RETRY_AFTER);
     }
 }

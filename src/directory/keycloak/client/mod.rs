@@ -19,13 +19,13 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub use credentials::{Credentials, MASTER, Secret};
-pub use error::{ClientError, Invalid, Why, optional};
+pub use error::{ClientError, Invalid, Refusal, optional};
 pub use settings::{Settings, client_id};
 pub use token::ClockReading;
 pub use transport::{Body, Request, Response, Transport, Unanswered};
 
 use super::super::Error;
-use error::stranger;
+use error::not_keycloak;
 use pending_calls::PendingCalls;
 use rate_limit::RateLimit;
 use token::Tokens;
@@ -33,14 +33,14 @@ use token::Tokens;
 /// The deadline of an ordinary call.
 const DEADLINE: Duration = Duration::from_secs(9);
 /// The deadline of a search. The first one after a start of the server is slow.
-const PATIENCE: Duration = Duration::from_secs(28);
+const SEARCH_DEADLINE: Duration = Duration::from_secs(28);
 /// The deadline of one page of a listing in a slow realm. A listing as a whole has no deadline, and continues while
 /// pages arrive.
-const LISTING: Duration = Duration::from_secs(120);
+const LISTING_DEADLINE: Duration = Duration::from_secs(120);
 /// The deadline of a call that processes a whole realm.
-const MINUTES: Duration = Duration::from_secs(120);
+const REALM_DEADLINE: Duration = Duration::from_secs(120);
 /// The deadline of a call that sends a mail.
-const MAIL: Duration = Duration::from_secs(15);
+const MAIL_DEADLINE: Duration = Duration::from_secs(15);
 /// A kind of call: its name in the metrics, and the role that the service account needs for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Endpoint {
@@ -74,14 +74,14 @@ pub struct Call<'a> {
     /// A late page is followed by a smaller one.
     listing: bool,
     /// The path is relative to the server's admin API.
-    above: bool,
+    on_server: bool,
 }
 
 impl<'a> Call<'a> {
     fn new(endpoint: Endpoint, method: Method, path: &[&'a str]) -> Self {
         let path = path.to_vec();
         let (query, body) = (Vec::new(), Body::None);
-        Self { endpoint, method, path, query, body, deadline: DEADLINE, listing: false, above: false }
+        Self { endpoint, method, path, query, body, deadline: DEADLINE, listing: false, on_server: false }
     }
 
     /// A call that reads. The path is relative to the realm's admin API.
@@ -105,8 +105,8 @@ impl<'a> Call<'a> {
     }
 
     /// Makes the path relative to the server's admin API instead of the realm's.
-    pub fn above(self) -> Self {
-        Self { above: true, ..self }
+    pub fn on_server(self) -> Self {
+        Self { on_server: true, ..self }
     }
 
     /// Adds a query parameter.
@@ -117,23 +117,23 @@ impl<'a> Call<'a> {
 
     /// A page of a search, with a longer deadline.
     pub fn page(self, first: usize, max: usize) -> Self {
-        Self { deadline: PATIENCE, ..self }.with("first", first).with("max", max)
+        Self { deadline: SEARCH_DEADLINE, ..self }.with("first", first).with("max", max)
     }
 
     /// One page of a listing, with the longest deadline. A late page is not requested again; the listing continues
     /// with smaller pages.
     pub fn listing(self, first: usize, max: usize) -> Self {
-        Self { deadline: LISTING, listing: true, ..self }.with("first", first).with("max", max)
+        Self { deadline: LISTING_DEADLINE, listing: true, ..self }.with("first", first).with("max", max)
     }
 
     /// Sets the deadline of a call that sends a mail: Keycloak waits ten seconds for its mail server.
     pub fn mails(self) -> Self {
-        Self { deadline: MAIL, ..self }
+        Self { deadline: MAIL_DEADLINE, ..self }
     }
 
     /// Sets the deadline of a slow call for which an administrator waits.
-    pub fn patient(self) -> Self {
-        Self { deadline: MINUTES, ..self }
+    pub fn slow(self) -> Self {
+        Self { deadline: REALM_DEADLINE, ..self }
     }
 
     /// Sets a JSON body.
@@ -185,11 +185,11 @@ impl Client {
     /// Creates a client over HTTP, without a call.
     pub fn new(settings: Settings) -> Result<Self, Error> {
         let transport = Arc::new(settings.http()?);
-        Ok(Self::over(settings, transport))
+        Ok(Self::with_transport(settings, transport))
     }
 
     /// Creates a client over another transport.
-    pub fn over(settings: Settings, transport: Arc<dyn Transport>) -> Self {
+    pub fn with_transport(settings: Settings, transport: Arc<dyn Transport>) -> Self {
         let bucket = RateLimit::new(settings.calls_per_second);
         Self {
             transport,
@@ -229,7 +229,7 @@ impl Client {
         let mut url = self.settings.base.clone();
         if let Ok(mut segments) = url.path_segments_mut() {
             segments.pop_if_empty().push("admin");
-            if !call.above {
+            if !call.on_server {
                 segments.extend(["realms", &self.settings.realm]);
             }
             segments.extend(&call.path);
@@ -242,12 +242,12 @@ impl Client {
         loop {
             let token = self.tokens.current(self).await?;
             match self.send(&call, url.clone(), &token).await {
-                Ok(Sent::Done(answer)) => return Ok(answer),
-                Ok(Sent::Unauthorized) if !renewed => {
+                Ok(CallAttempt::Done(answer)) => return Ok(answer),
+                Ok(CallAttempt::Unauthorized) if !renewed => {
                     renewed = true;
                     self.tokens.forget(&token).await;
                 }
-                Ok(Sent::Unauthorized) => return Err(ClientError::Fault(self.settings.login.refused())),
+                Ok(CallAttempt::Unauthorized) => return Err(ClientError::Fault(self.settings.login.refused())),
                 Err(ClientError::Fault(Error::Unavailable { .. })) if again => again = false,
                 Err(ClientError::Late { .. }) if again && !call.listing => again = false,
                 Err(failed) => return Err(failed),
@@ -255,13 +255,13 @@ impl Client {
         }
     }
 
-    async fn send(&self, call: &Call<'_>, url: Url, token: &Secret) -> Result<Sent, ClientError> {
+    async fn send(&self, call: &Call<'_>, url: Url, token: &Secret) -> Result<CallAttempt, ClientError> {
         let request = Request { method: call.method.clone(), url, token: Some(token.clone()), body: call.body.clone() };
         let _waiting = self.waiting.begin(call.endpoint.name);
         let answered = self.exchange(call.endpoint, request, call.deadline, async |response| {
             let Response { status, headers, body } = response;
             if status == StatusCode::UNAUTHORIZED {
-                return Ok(Sent::Unauthorized);
+                return Ok(CallAttempt::Unauthorized);
             }
             if !status.is_success() {
                 return Err(self.refused(call.endpoint, status, &headers, body.await));
@@ -269,12 +269,12 @@ impl Client {
             // Keycloak's admin API never returns HTML. A proxy answered, and Keycloak did nothing.
             let html = |kind: &HeaderValue| kind.to_str().is_ok_and(|kind| kind.starts_with("text/html"));
             if headers.get(CONTENT_TYPE).is_some_and(html) {
-                return Err(stranger(call.endpoint, status));
+                return Err(not_keycloak(call.endpoint, status));
             }
             let body = body.await.map_err(|unanswered| error::unanswered(call.endpoint, unanswered, call.deadline))?;
             let location = headers.get(LOCATION).and_then(|location| location.to_str().ok());
             let created = location.and_then(|location| location.rsplit('/').next().map(str::to_owned));
-            Ok(Sent::Done(Answer { created, body, endpoint: call.endpoint }))
+            Ok(CallAttempt::Done(Answer { created, body, endpoint: call.endpoint }))
         });
         answered.await
     }
@@ -312,7 +312,7 @@ impl Client {
     }
 }
 
-enum Sent {
+enum CallAttempt {
     Done(Answer),
     Unauthorized,
 }

@@ -4,7 +4,7 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::super::super::apply::ours;
+use super::super::super::apply::check_owner;
 use super::super::super::{
     Applied, Error, GuestId, GuestRecord, Login, MfaRecord, NewGuest, Origin, PartnerId, SentMail,
 };
@@ -14,34 +14,34 @@ use super::super::mfa;
 use super::super::representations::{Organization, User};
 use super::super::{Inner, claims_gate, organizations};
 use super::guest::guest_is;
-use super::invitation::{Before, Unsent};
+use super::invitation::{Prior, SendError};
 use super::write::enrolled;
-use super::{PreconditionFailed, Turn, stale};
+use super::{Context, PreconditionFailed, stale};
 use crate::directory::keycloak::users::guest;
 use crate::directory::keycloak::users::guest::{UPDATE_PASSWORD, names};
 use crate::directory::keycloak::users::reader::{UserReader, methods};
 use crate::domain::Email;
 
 /// The earlier mails to a user.
-type Mailed = (Option<Timestamp>, Vec<SentMail>);
+type EarlierMails = (Option<Timestamp>, Vec<SentMail>);
 
 impl Inner {
-    pub(super) async fn invite_guest(&self, id: &GuestId, new: &NewGuest, turn: Turn) -> Result<Applied, Error> {
-        let at = turn.at;
+    pub(super) async fn invite_guest(&self, id: &GuestId, new: &NewGuest, cx: Context) -> Result<Applied, Error> {
+        let at = cx.at;
         let NewGuest { mark, partner, address, .. } = new;
         let owner = self.known_owner();
-        if let Err(PreconditionFailed::Foreign(owner)) = ours(owner.as_ref(), mark) {
+        if let Err(PreconditionFailed::Foreign(owner)) = check_owner(owner.as_ref(), mark) {
             return Err(Error::Foreign { owner });
         }
         let new = new.record(id, at);
-        let organization = self.home(partner).await?;
+        let organization = self.live_organization(partner).await?;
         // A guest is never an Owner.
         if self.accounts_now().await?.iter().any(|account| account.owners.contains(address)) {
             return Err(Error::Exists { what: address.to_string() });
         }
-        let people = self.people();
-        let known = match self.memory.user_of(id).or_else(|| self.memory.user_at(address)) {
-            Some(user) => people.user(&user).await?,
+        let reader = self.users();
+        let known = match self.cache.user_of(id).or_else(|| self.cache.user_at(address)) {
+            Some(user) => reader.user(&user).await?,
             None => None,
         };
         let other = |user: &User| {
@@ -51,29 +51,29 @@ impl Inner {
             // Another address has a record with this identifier.
             return Err(Error::Exists { what: address.to_string() });
         }
-        let nobody_known = known.is_none() && mark.origin == Origin::Created;
-        if nobody_known && let Some(user) = self.make(&new, username(&new), at).await? {
-            return self.invited(&people, &organization, user, &new, Mailed::default(), Before::New).await;
+        let is_new = known.is_none() && mark.origin == Origin::Created;
+        if is_new && let Some(user) = self.create(&new, username(&new), at).await? {
+            return self.invited(&reader, &organization, user, &new, EarlierMails::default(), Prior::None).await;
         }
         let found = match known {
             Some(user) => Some(user),
-            None => match people.user_marked(address).await? {
+            None => match reader.user_marked(address).await? {
                 Ok(user) => Some(user),
-                Err(bearers) if bearers.is_empty() => people.only_user_at(address).await?,
+                Err(unreadable) if unreadable.is_empty() => reader.only_user_at(address).await?,
                 Err(_) => return Err(Error::Exists { what: address.to_string() }),
             },
         };
         let Some(user) = found else {
-            if nobody_known && self.user_named(address).await?.is_some() {
-                let user = self.make(&new, own_username(&new), at).await?.ok_or_else(|| username_taken(address))?;
-                return self.invited(&people, &organization, user, &new, Mailed::default(), Before::New).await;
+            if is_new && self.user_named(address).await?.is_some() {
+                let user = self.create(&new, own_username(&new), at).await?.ok_or_else(|| username_taken(address))?;
+                return self.invited(&reader, &organization, user, &new, EarlierMails::default(), Prior::None).await;
             }
             return Err(stale(address));
         };
-        self.take_up(&people, &organization, user, new, turn).await
+        self.invite_existing_user(&reader, &organization, user, new, cx).await
     }
 
-    async fn home(&self, partner: &PartnerId) -> Result<Organization, Error> {
+    async fn live_organization(&self, partner: &PartnerId) -> Result<Organization, Error> {
         let gone = || stale("the partner");
         let known = match self.organization(partner) {
             Some(known) => organizations::records(vec![known]).pop(),
@@ -84,7 +84,7 @@ impl Inner {
 
     /// Creates a user without a password; the guest sets one after following the invitation. `None`: the address or
     /// the username is in use.
-    async fn make(&self, new: &GuestRecord, username: String, at: Timestamp) -> Result<Option<User>, Error> {
+    async fn create(&self, new: &GuestRecord, username: String, at: Timestamp) -> Result<Option<User>, Error> {
         let (first_name, last_name) = names(&new.display_name);
         let mut user = User {
             username,
@@ -92,7 +92,7 @@ impl Inner {
             first_name,
             last_name,
             enabled: true,
-            required_actions: vec![UPDATE_PASSWORD.to_owned(), mfa::action(mfa::asked(&new.allowed)).to_owned()],
+            required_actions: vec![UPDATE_PASSWORD.to_owned(), mfa::action(mfa::method(&new.allowed)).to_owned()],
             ..User::default()
         };
         guest::write(new, &mut user.attributes, at)?;
@@ -111,7 +111,7 @@ impl Inner {
         match self.client.call(Call::post(CREATE_USER, &["users"]).json(body)).await {
             Ok(answer) => {
                 user.id = answer.created.unwrap_or_default();
-                self.audience.joined(&user.id);
+                self.claims.joined(&user.id);
                 Ok(Some(user))
             }
             Err(failed) if failed.is(409) => Ok(None),
@@ -120,19 +120,19 @@ impl Inner {
     }
 
     /// Invites an existing user: a deactivated guest, or a workspace user to adopt.
-    async fn take_up(
+    async fn invite_existing_user(
         &self,
-        people: &UserReader<'_>,
+        reader: &UserReader<'_>,
         organization: &Organization,
         user: User,
         new: GuestRecord,
-        turn: Turn,
+        cx: Context,
     ) -> Result<Applied, Error> {
         let what = new.address.to_string();
         let exists = || Error::Exists { what: what.clone() };
         let origin = new.mark.as_ref().map(|mark| mark.origin);
         let uid = new.mark.as_ref().map(|mark| mark.uid.as_str());
-        let before = match self.look(&user).await? {
+        let before = match self.guest_record(&user).await? {
             None if origin == Some(Origin::Adopted) => None,
             None => return Err(exists()),
             Some(held) if held.mark.is_none() => return Err(exists()),
@@ -142,7 +142,7 @@ impl Inner {
             }
             Some(held) => {
                 let revived = held.id == new.id && held.mark.as_ref().map(|mark| mark.origin) == origin;
-                if !revived || turn.basis.is_some_and(|basis| basis != held.revision) {
+                if !revived || cx.basis.is_some_and(|basis| basis != held.revision) {
                     return Err(stale(&new.address));
                 }
                 Some(held)
@@ -164,17 +164,17 @@ impl Inner {
         let mfa = match &before {
             Some(held) => held.mfa.clone(),
             // The methods that an adopted user has enrolled count after the acceptance.
-            None => MfaRecord::Known(methods(&people.credentials(&user.id).await?).into_iter().collect()),
+            None => MfaRecord::Known(methods(&reader.credentials(&user.id).await?).into_iter().collect()),
         };
         let earlier = before.as_ref().map(|held| held.recent_mails.as_slice()).unwrap_or_default();
-        let recent_mails = new.mark.as_ref().map(|mark| SentMail::with(earlier, &mark.namespace, turn.at));
+        let recent_mails = new.mark.as_ref().map(|mark| SentMail::with(earlier, &mark.namespace, cx.at));
         let new = GuestRecord { mfa, recent_mails: recent_mails.unwrap_or_default(), ..new };
         let mut written = user.clone();
-        guest::write(&new, &mut written.attributes, turn.at)?;
+        guest::write(&new, &mut written.attributes, cx.at)?;
         if origin == Some(Origin::Created) {
             self.end_tokens(&user.id, user.not_before).await?;
             guest::set_ended(&mut written.attributes)?;
-            mfa::ask(&mut written, &new.allowed, enrolled(&new).as_ref());
+            mfa::require(&mut written, &new.allowed, enrolled(&new).as_ref());
             written.enabled = true;
             (written.first_name, written.last_name) = names(&new.display_name);
             if !user.email.eq_ignore_ascii_case(new.address.as_str()) {
@@ -184,7 +184,7 @@ impl Inner {
             }
         }
         let put = match origin {
-            Some(Origin::Created) => self.put_fitting(&user, &mut written, false).await,
+            Some(Origin::Created) => self.put_adapted(&user, &mut written, false).await,
             Some(Origin::Adopted) | None => self.put_user(&user, &written).await,
         };
         match put {
@@ -192,34 +192,34 @@ impl Inner {
             written => written.map_err(Error::from)?,
         }
         let mailed = before.map(|held| (held.last_mail_at, held.recent_mails)).unwrap_or_default();
-        self.invited(people, organization, written, &new, mailed, Before::Maybe(turn.epoch)).await
+        self.invited(reader, organization, written, &new, mailed, Prior::Possible(cx.epoch)).await
     }
 
     /// Sends the invitation for a record that was just written.
     async fn invited(
         &self,
-        people: &UserReader<'_>,
+        reader: &UserReader<'_>,
         organization: &Organization,
         user: User,
         new: &GuestRecord,
-        (last_mail_at, recent_mails): Mailed,
-        before: Before,
+        (last_mail_at, recent_mails): EarlierMails,
+        prior: Prior,
     ) -> Result<Applied, Error> {
-        if let Err(unsent) = self.send(organization, &user, before).await {
-            let fault = match unsent {
-                Unsent::Surely(fault) => fault,
-                Unsent::Maybe(fault) => return Err(fault),
+        if let Err(failure) = self.send(organization, &user, prior).await {
+            let fault = match failure {
+                SendError::NotSent(fault) => fault,
+                SendError::Unknown(fault) => return Err(fault),
             };
             // The mail was not sent. The record stays, and the mail is due.
             let undone = GuestRecord { invitation: None, last_mail_at, recent_mails, ..new.clone() };
-            self.put_back(&user, &undone, new.admitted_at).await?;
+            self.undo_mail(&user, &undone, new.admitted_at).await?;
             return Err(fault);
         }
         let invitation = match new.invitation {
-            Some(ours) => Some(self.ends(organization, &user, ours).await?),
+            Some(ours) => Some(self.with_actual_expiry(organization, &user, ours).await?),
             None => None,
         };
-        let record = people.known(&user, false, invitation).ok_or_else(|| stale(&new.address))?;
+        let record = reader.known(&user, false, invitation).ok_or_else(|| stale(&new.address))?;
         Ok(guest_is(record))
     }
 }

@@ -15,8 +15,8 @@ use super::super::endpoints::{DELETE_CREDENTIAL, DELETE_USER};
 use super::super::grants;
 use super::super::representations::{Organization, User};
 use super::super::{Inner, PoisonError};
-use super::invitation::{Before, Unsent};
-use super::{Turn, refusal, stale};
+use super::invitation::{Prior, SendError};
+use super::{Context, refusal, stale};
 use crate::directory::keycloak::users::guest;
 use crate::directory::keycloak::users::profile;
 use crate::directory::keycloak::users::reader;
@@ -35,18 +35,18 @@ pub(super) struct GuestUpdate<'a> {
     pub after: &'a GuestRecord,
     pub at: Timestamp,
     /// The change revokes access, so a refused write must not stop it.
-    pub must: bool,
+    pub revokes: bool,
 }
 
 impl GuestUpdate<'_> {
-    pub fn made(&self) -> bool {
+    pub fn is_created(&self) -> bool {
         self.before.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created)
     }
 
     /// Whether the change removes claims or disables the login; existing sessions must then end. The comparison uses
     /// the claims in the user's attributes. They may contain unusable grants too: lost MFA, or an end that has
     /// passed.
-    pub fn takes(&self) -> bool {
+    pub fn reduces_access(&self) -> bool {
         let before = self.user.attributes.get(grants::ACCOUNTS).map(Vec::as_slice).unwrap_or_default();
         let after = grants::claims_of(self.after, self.at);
         before.iter().any(|claim| !grants::covers(&after, claim))
@@ -63,39 +63,39 @@ impl GuestUpdate<'_> {
     }
 
     /// Whether the change removes the ownership mark.
-    pub fn unmarks(&self) -> bool {
+    pub fn removes_mark(&self) -> bool {
         self.before.mark.is_some() && self.after.mark.is_none()
     }
 
     /// Whether the change ends the invitation or the membership.
-    fn ends(&self) -> bool {
+    fn ends_membership(&self) -> bool {
         let revoked = self.before.invitation.is_some() && self.after.invitation.is_none();
-        revoked || self.unmarks() || self.after.deactivated_at.is_some()
+        revoked || self.removes_mark() || self.after.deactivated_at.is_some()
     }
 }
 
 impl Inner {
-    pub(super) async fn change_guest(&self, id: &GuestId, change: &GuestChange, turn: Turn) -> Result<Applied, Error> {
-        let at = turn.at;
-        let people = self.people();
-        let found = match people.user_of(id).await? {
+    pub(super) async fn change_guest(&self, id: &GuestId, change: &GuestChange, cx: Context) -> Result<Applied, Error> {
+        let at = cx.at;
+        let reader = self.users();
+        let found = match reader.user_of(id).await? {
             Ok(user) => Some(user),
-            Err(bearers) if bearers.is_empty() => None,
+            Err(unreadable) if unreadable.is_empty() => None,
             // The mark is unreadable now.
             Err(_) => return Err(stale(&id.0)),
         };
         // Read before the live check, because the check may find the organization.
         let home = found.as_ref().and_then(|user| self.organization(&guest::recorded(user).partner?));
         let record = match &found {
-            Some(user) => self.look(user).await?.map(|record| (user, record)),
+            Some(user) => self.guest_record(user).await?.map(|record| (user, record)),
             None => None,
         };
         let Some((user, record)) = record else {
             // A guest without a record has no access to revoke, unless the realm only hides the record.
             profile::check(&self.client).await?;
             if let GuestChange::Purge { .. } = change {
-                let destroyed = Some(self.groups().read_purges().await?);
-                return Ok(Applied { destroyed, ..self.gone(id) });
+                let purged = Some(self.groups().read_purges().await?);
+                return Ok(Applied { purged, ..self.gone(id) });
             }
             return match change.access_change() {
                 AccessChange::Revoke | AccessChange::Remove => Ok(self.gone(id)),
@@ -105,10 +105,10 @@ impl Inner {
         if record.mark.is_none() && !matches!(change, GuestChange::Revoke { .. }) {
             return Err(stale(&record.address));
         }
-        if turn.basis.is_some_and(|basis| basis != record.revision) {
+        if cx.basis.is_some_and(|basis| basis != record.revision) {
             return Err(stale(&record.address));
         }
-        if let GuestChange::Purge { .. } | GuestChange::RemoveAdopted | GuestChange::Unmanage = change {
+        if let GuestChange::Purge { .. } | GuestChange::Release | GuestChange::Detach = change {
             self.unmark_copies(user).await?;
         }
         if let GuestChange::Purge { since, at_most, .. } = change {
@@ -116,7 +116,7 @@ impl Inner {
         }
         let accounts = self.live_accounts(change).await?;
         let partner_is_live = match change {
-            GuestChange::Update { partner, .. } => self.is_home(partner).await?,
+            GuestChange::Update { partner, .. } => self.is_live_partner(partner).await?,
             _ => true,
         };
         let owner = self.known_owner();
@@ -130,25 +130,25 @@ impl Inner {
             // Checked before any write. A mail that cannot be sent is not recorded.
             home.ok_or_else(|| stale(&record.partner_name))?;
             refuse_second_mail(user, &record, at)?;
-            self.alone(user).await?;
+            self.ensure_unique_address(user).await?;
         }
         if let GuestChange::Grant { grants } = change {
             self.remember_shares(&record, grants.iter()).await?;
         }
-        let must = matches!(change.access_change(), AccessChange::Revoke | AccessChange::Remove);
+        let revokes = matches!(change.access_change(), AccessChange::Revoke | AccessChange::Remove);
         let update = GuestUpdate {
             user,
             organization: self.organization(&record.partner),
             before: &record,
             after: &after,
             at,
-            must,
+            revokes,
         };
-        self.update(&people, &update, change, turn.epoch).await
+        self.update(&reader, &update, change, cx.epoch).await
     }
 
     fn gone(&self, id: &GuestId) -> Applied {
-        self.memory.forget(id);
+        self.cache.forget(id);
         Applied { gone: Some(id.clone()), ..Applied::default() }
     }
 
@@ -156,13 +156,13 @@ impl Inner {
     /// operation would end them.
     async fn update(
         &self,
-        people: &UserReader<'_>,
+        reader: &UserReader<'_>,
         update: &GuestUpdate<'_>,
         change: &GuestChange,
         epoch: Epoch,
     ) -> Result<Applied, Error> {
-        if update.must && update.ends() {
-            self.cut_or_withhold(update).await?;
+        if update.revokes && update.ends_membership() {
+            self.end_membership_or_revoke_rest(update).await?;
         }
         if let (GuestChange::ResendInvitation { .. }, Some(organization)) = (change, &update.organization) {
             // Before the write: once the record has the mail, a member of the organization counts as a guest who
@@ -170,30 +170,30 @@ impl Inner {
             self.take_out(organization, update.user).await?;
         }
         let reset = matches!(change, GuestChange::ResetMfa { .. });
-        let gives = matches!(change, GuestChange::Grant { .. });
-        if gives && !self.audience.is_out(&update.user.id) {
+        let grants_access = matches!(change, GuestChange::Grant { .. });
+        if grants_access && !self.claims.is_blocked(&update.user.id) {
             // Before the write: once the record has the grant, no plan repeats this step. The guest may use all earlier
             // grants.
-            self.let_in(&update.user.id, update.made()).await?;
+            self.allow_claims(&update.user.id, update.is_created()).await?;
         }
         let written = match change {
-            GuestChange::ResetMfa { enrolled_before } => self.reset(people, update, *enrolled_before).await?,
+            GuestChange::ResetMfa { enrolled_before } => self.reset(reader, update, *enrolled_before).await?,
             GuestChange::EnableLogin => {
                 self.end_tokens(&update.user.id, update.user.not_before).await?;
                 self.write(update, false).await?
             }
             _ => {
-                if gives && update.has_new_factors() {
+                if grants_access && update.has_new_factors() {
                     self.end_sessions(&update.user.id).await?;
                 }
-                self.write(update, update.takes()).await?
+                self.write(update, update.reduces_access()).await?
             }
         };
         if let GuestChange::ResendInvitation { .. } = change {
-            return self.mail_again(people, update, written, epoch).await;
+            return self.send_another_invitation(reader, update, written, epoch).await;
         }
-        if gives {
-            self.let_in(&written.id, update.made()).await?;
+        if grants_access {
+            self.allow_claims(&written.id, update.is_created()).await?;
         }
         if !guest::is_marked(&written) {
             return Ok(self.gone(&update.before.id));
@@ -201,34 +201,34 @@ impl Inner {
         if reset || update.before.mark.is_none() {
             // The result is read again: neither the earlier state nor the cache is correct now.
             let gone = || stale(&update.before.address);
-            let now = people.user(&written.id).await?.ok_or_else(gone)?;
-            return self.look(&now).await?.map(guest_is).ok_or_else(gone);
+            let now = reader.user(&written.id).await?.ok_or_else(gone)?;
+            return self.guest_record(&now).await?.map(guest_is).ok_or_else(gone);
         }
-        Self::after(people, &written, update.after)
+        Self::after(reader, &written, update.after)
     }
 
     /// The record after a write.
-    fn after(people: &UserReader<'_>, user: &User, after: &GuestRecord) -> Result<Applied, Error> {
+    fn after(reader: &UserReader<'_>, user: &User, after: &GuestRecord) -> Result<Applied, Error> {
         let member = after.joined_at.is_some();
-        let record = people.known(user, member, after.invitation).ok_or_else(|| stale(&after.address))?;
+        let record = reader.known(user, member, after.invitation).ok_or_else(|| stale(&after.address))?;
         Ok(guest_is(record))
     }
 
     /// Sends another invitation. A guest who accepted but set no password cannot continue, because the link is used
     /// up. The membership was removed before, so only one link exists at a time and it can be revoked.
-    async fn mail_again(
+    async fn send_another_invitation(
         &self,
-        people: &UserReader<'_>,
+        reader: &UserReader<'_>,
         update: &GuestUpdate<'_>,
         written: User,
         epoch: Epoch,
     ) -> Result<Applied, Error> {
         let Some(organization) = &update.organization else { return Err(stale(&update.before.partner_name)) };
         let (sent, invitation) = match update.after.invitation {
-            Some(invitation) => match self.send(organization, &written, Before::Maybe(epoch)).await {
-                Ok(()) => (Ok(()), Some(self.ends(organization, &written, invitation).await?)),
-                Err(Unsent::Surely(fault)) => (Err(fault), None),
-                Err(Unsent::Maybe(fault)) => return Err(fault),
+            Some(invitation) => match self.send(organization, &written, Prior::Possible(epoch)).await {
+                Ok(()) => (Ok(()), Some(self.with_actual_expiry(organization, &written, invitation).await?)),
+                Err(SendError::NotSent(fault)) => (Err(fault), None),
+                Err(SendError::Unknown(fault)) => return Err(fault),
             },
             None => (Ok(()), None),
         };
@@ -242,15 +242,15 @@ impl Inner {
                 recent_mails: update.before.recent_mails.clone(),
                 ..update.after.clone()
             };
-            self.put_back(&written, &undone, update.at).await?;
+            self.undo_mail(&written, &undone, update.at).await?;
             return Err(fault);
         }
-        Self::after(people, &written, &GuestRecord { invitation, ..update.after.clone() })
+        Self::after(reader, &written, &GuestRecord { invitation, ..update.after.clone() })
     }
 
     pub(super) async fn delete_credentials(
         &self,
-        people: &UserReader<'_>,
+        reader: &UserReader<'_>,
         update: &GuestUpdate<'_>,
         before: Timestamp,
     ) -> Result<(), Error> {
@@ -260,9 +260,9 @@ impl Inner {
             MfaRecord::Known(mfa) => mfa.get(&method).copied(),
             MfaRecord::Unknown => None,
         };
-        for credential in people.credentials(user).await? {
+        for credential in reader.credentials(user).await? {
             let Some(method) = reader::method(&credential) else { continue };
-            let known = recorded(method).filter(|_| people.is_to_come(credential.created()));
+            let known = recorded(method).filter(|_| reader.is_in_future(credential.created()));
             if known.unwrap_or_else(|| credential.created()) < before {
                 let path = ["users", user, "credentials", &credential.id];
                 optional(self.client.call(Call::delete(DELETE_CREDENTIAL, &path)).await)?;
@@ -281,7 +281,7 @@ impl Inner {
     }
 
     /// Whether the partner exists and is live, so that guests can join it.
-    pub(super) async fn is_home(&self, partner: &super::super::PartnerId) -> Result<bool, Error> {
+    pub(super) async fn is_live_partner(&self, partner: &super::super::PartnerId) -> Result<bool, Error> {
         Ok(self.read_partner(partner).await?.is_some_and(|(record, _)| record.is_live()))
     }
 
@@ -333,17 +333,17 @@ impl Inner {
     ) -> Result<Applied, Error> {
         apply::purge(record, since).map_err(|refused| refusal(refused, record))?;
         let _one_at_a_time = self.locks.hold("purged").await;
-        let mut destroyed = self.groups().read_purges().await?;
-        if super::super::super::purged_lately(&destroyed, at) >= at_most {
+        let mut purged = self.groups().read_purges().await?;
+        if super::super::super::purged_lately(&purged, at) >= at_most {
             return Err(stale(&record.address));
         }
         let kept = at.checked_sub(super::super::super::PURGES_KEPT).unwrap_or(Timestamp::MIN);
-        destroyed.retain(|minute, _| *minute > kept);
-        *destroyed.entry(super::super::super::minute_of(at)).or_default() += 1;
-        self.groups().write_purges(&destroyed).await?;
+        purged.retain(|minute, _| *minute > kept);
+        *purged.entry(super::super::super::minute_of(at)).or_default() += 1;
+        self.groups().write_purges(&purged).await?;
         self.remember_mail(record, at).await?;
         optional(self.client.call(Call::delete(DELETE_USER, &["users", &user.id])).await)?;
-        Ok(Applied { destroyed: Some(destroyed), ..self.gone(&record.id) })
+        Ok(Applied { purged: Some(purged), ..self.gone(&record.id) })
     }
 }
 

@@ -12,7 +12,7 @@ use super::super::endpoints::{DELETE_INVITATION, INVITE};
 use super::super::representations::{Organization, User};
 use super::super::{Inner, PoisonError};
 use crate::directory::keycloak::users::guest;
-use crate::directory::keycloak::users::reader::several_at;
+use crate::directory::keycloak::users::reader::ambiguous_address;
 
 /// Keycloak's message after its mail server refused a mail. It keeps no invitation then.
 const NOT_SENT: &str = "Failed to send invite email";
@@ -22,21 +22,21 @@ const NOT_SENT: &str = "Failed to send invite email";
 const GAVE_UP: Duration = Duration::from_secs(9);
 
 /// A requested mail without an invitation that proves its sending.
-pub(super) enum Unsent {
+pub(super) enum SendError {
     /// The mail was not sent and stays due.
-    Surely(Error),
+    NotSent(Error),
     /// Unknown: the response was lost, and Keycloak may still be sending. The mail counts as sent, because an
     /// immediate second one would invalidate the first link. It is due again after the policy's `mailInterval`.
-    Maybe(Error),
+    Unknown(Error),
 }
 
 /// The knowledge about an existing invitation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Before {
+pub(super) enum Prior {
     /// guestlist sent none, because the user was created just now. An administrator may have invited the address.
-    New,
+    None,
     /// There may be one. After this epoch, the next leader may send one too.
-    Maybe(Epoch),
+    Possible(Epoch),
 }
 
 /// The lifetime of the realm's invitations.
@@ -50,63 +50,63 @@ pub struct Lifetime {
 
 impl Inner {
     /// Sends the invitation of an organization. An earlier one stops working.
-    pub(super) async fn send(&self, organization: &Organization, user: &User, before: Before) -> Result<(), Unsent> {
-        if let Before::Maybe(epoch) = before {
+    pub(super) async fn send(&self, organization: &Organization, user: &User, prior: Prior) -> Result<(), SendError> {
+        if let Prior::Possible(epoch) = prior {
             // Checked after the record was written: a later leader sees the record and sends no mail.
-            self.leads_now(epoch).await.map_err(Unsent::Surely)?;
-            self.revoke(organization, user).await.map_err(Unsent::Surely)?;
+            self.leads_now(epoch).await.map_err(SendError::NotSent)?;
+            self.revoke(organization, user).await.map_err(SendError::NotSent)?;
         }
         let asked = Instant::now();
         match self.invite(organization, user).await {
             Ok(()) => Ok(()),
             // An unknown invitation is open. It is replaced, so that only the last link works.
             Err(failed) if failed.is(409) => {
-                self.alone(user).await.map_err(Unsent::Surely)?;
-                self.revoke(organization, user).await.map_err(Unsent::Surely)?;
+                self.ensure_unique_address(user).await.map_err(SendError::NotSent)?;
+                self.revoke(organization, user).await.map_err(SendError::NotSent)?;
                 let asked = Instant::now();
                 match self.invite(organization, user).await {
                     Ok(()) => Ok(()),
-                    Err(failed) => self.went_out(organization, user, failed, asked.elapsed()).await,
+                    Err(failed) => self.check_whether_sent(organization, user, failed, asked.elapsed()).await,
                 }
             }
-            Err(failed) => self.went_out(organization, user, failed, asked.elapsed()).await,
+            Err(failed) => self.check_whether_sent(organization, user, failed, asked.elapsed()).await,
         }
     }
 
     /// Writes that a mail was not sent, unless the user has been changed since.
-    pub(super) async fn put_back(&self, written: &User, undone: &GuestRecord, at: Timestamp) -> Result<(), Error> {
-        let people = self.people();
-        let now = people.user(&written.id).await?;
+    pub(super) async fn undo_mail(&self, written: &User, undone: &GuestRecord, at: Timestamp) -> Result<(), Error> {
+        let reader = self.users();
+        let now = reader.user(&written.id).await?;
         let Some(now) = now.filter(|now| guest::is_same(now, written)) else { return Ok(()) };
         let mut back = now.clone();
         guest::write(undone, &mut back.attributes, at)?;
         self.put_user(&now, &back).await.map_err(Error::from)?;
-        people.known(&back, false, undone.invitation);
+        reader.known(&back, false, undone.invitation);
         Ok(())
     }
 
     /// Fails if several users have the address: Keycloak then sends no mail.
-    pub(super) async fn alone(&self, user: &User) -> Result<(), Error> {
-        match self.people().users_at(&user.email).await?.len() {
+    pub(super) async fn ensure_unique_address(&self, user: &User) -> Result<(), Error> {
+        match self.users().users_at(&user.email).await?.len() {
             0 | 1 => Ok(()),
-            _ => Err(several_at(&user.email)),
+            _ => Err(ambiguous_address(&user.email)),
         }
     }
 
     /// Checks whether a mail was sent although the call failed. Keycloak keeps an invitation only if its mail was
     /// sent.
-    async fn went_out(
+    async fn check_whether_sent(
         &self,
         organization: &Organization,
         user: &User,
         failed: ClientError,
         took: Duration,
-    ) -> Result<(), Unsent> {
-        let late = says_unsent(&failed) && took >= GAVE_UP;
-        if !late && let Some(fault) = surely_unsent(&failed, user) {
-            return Err(Unsent::Surely(fault));
+    ) -> Result<(), SendError> {
+        let late = is_mail_refused(&failed) && took >= GAVE_UP;
+        if !late && let Some(fault) = mail_refused(&failed, user) {
+            return Err(SendError::NotSent(fault));
         }
-        if let Ok(Some(_)) = self.people().invitation(&organization.id, &user.email).await {
+        if let Ok(Some(_)) = self.users().invitation(&organization.id, &user.email).await {
             return Ok(());
         }
         let why = match Error::from(failed) {
@@ -121,7 +121,7 @@ impl Inner {
              mailInterval",
             user.email
         );
-        Err(Unsent::Maybe(Error::Unsent { context }))
+        Err(SendError::Unknown(Error::MailNotSent { context }))
     }
 
     async fn invite(&self, organization: &Organization, user: &User) -> Result<(), ClientError> {
@@ -132,7 +132,7 @@ impl Inner {
 
     /// Deletes the open invitations, so that their links stop working.
     pub(super) async fn revoke(&self, organization: &Organization, user: &User) -> Result<(), Error> {
-        let rows = self.people().rows(&organization.id, Some(&user.email)).await?;
+        let rows = self.users().rows(&organization.id, Some(&user.email)).await?;
         for row in rows.iter().filter(|row| row.email.eq_ignore_ascii_case(&user.email)) {
             let path = ["organizations", &organization.id, "invitations", &row.id];
             optional(self.client.call(Call::delete(DELETE_INVITATION, &path)).await)?;
@@ -142,7 +142,7 @@ impl Inner {
 
     /// The invitation with its actual end: the realm's lifetime may be shorter than the requested one. The lifetime
     /// is read once between two full reads.
-    pub(super) async fn ends(
+    pub(super) async fn with_actual_expiry(
         &self,
         organization: &Organization,
         user: &User,
@@ -152,7 +152,7 @@ impl Inner {
         let lifetime = match known {
             Some(lifetime) => lifetime,
             None => {
-                let rows = self.people().rows(&organization.id, Some(&user.email)).await?;
+                let rows = self.users().rows(&organization.id, Some(&user.email)).await?;
                 let Some(row) = rows.first() else { return Ok(ours) };
                 row.expires_at - row.sent_date
             }
@@ -176,14 +176,14 @@ impl Inner {
     }
 }
 
-fn says_unsent(failed: &ClientError) -> bool {
+fn is_mail_refused(failed: &ClientError) -> bool {
     matches!(failed, ClientError::Status { status: 500, said, .. } if said.contains(NOT_SENT))
 }
 
 /// The error if the mail certainly was not sent: Keycloak reports that, or refused the request.
-fn surely_unsent(failed: &ClientError, user: &User) -> Option<Error> {
+fn mail_refused(failed: &ClientError, user: &User) -> Option<Error> {
     match failed {
-        failed if says_unsent(failed) => Some(Error::Unsent {
+        failed if is_mail_refused(failed) => Some(Error::MailNotSent {
             context: format!(
                 "Keycloak could not send a mail to {}: no mail server is set in the realm's settings (Realm settings, Email), or \
                  it does not take the mail; Keycloak's log says which",

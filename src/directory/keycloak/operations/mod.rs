@@ -47,7 +47,7 @@ fn refusal(refusal: PreconditionFailed, record: &GuestRecord) -> Error {
 
 /// The revision that an operation was planned on, its time and its epoch.
 #[derive(Clone, Copy)]
-struct Turn {
+struct Context {
     basis: Option<Revision>,
     at: Timestamp,
     epoch: Epoch,
@@ -70,10 +70,10 @@ impl Inner {
         held
     }
 
-    async fn execute(&self, operation: &Operation, turn: Turn) -> Result<Applied, Error> {
+    async fn execute(&self, operation: &Operation, cx: Context) -> Result<Applied, Error> {
         match operation {
-            Operation::Guest { id, change: GuestChange::Invite(new) } => self.invite_guest(id, new, turn).await,
-            Operation::Guest { id, change } => self.change_guest(id, change, turn).await,
+            Operation::Guest { id, change: GuestChange::Invite(new) } => self.invite_guest(id, new, cx).await,
+            Operation::Guest { id, change } => self.change_guest(id, change, cx).await,
             Operation::Partner { id, change: PartnerChange::Apply { mark, display_name, host_admins, suspended } } => {
                 let record = PartnerRecord {
                     id: id.clone(),
@@ -86,7 +86,7 @@ impl Inner {
                 };
                 self.apply_partner(record).await
             }
-            Operation::Partner { id, change: PartnerChange::Deactivate } => self.deactivate_partner(id, turn.at).await,
+            Operation::Partner { id, change: PartnerChange::Deactivate } => self.deactivate_partner(id, cx.at).await,
             Operation::Partner { id, change: PartnerChange::Purge { since } } => self.purge_partner(id, *since).await,
             Operation::ForgetShare { share_uid } => self.forget_share(share_uid).await,
         }
@@ -97,8 +97,8 @@ impl Inner {
         for role in [ShareRole::Collaborator, ShareRole::Manager] {
             let Some(share) = &known else { continue };
             let held = format!("{}:{}", share.account, role.as_str().to_lowercase());
-            for user in self.people().users_with(super::grants::ACCOUNTS, &held).await? {
-                let Some(guest) = self.look(&user).await? else { continue };
+            for user in self.users().users_with(super::grants::ACCOUNTS, &held).await? {
+                let Some(guest) = self.guest_record(&user).await? else { continue };
                 if guest.grants.values().any(|held| held.grant.share_uid == uid) {
                     let (account, partner) = (&share.account, &share.partner_name);
                     let share =
@@ -138,8 +138,8 @@ impl DirectoryWriter for Directory {
         false
     }
 
-    fn takes_writes(&self) -> BoxFuture<'_, Result<(), Error>> {
-        async { Ok(self.0.groups().touch().await?) }.boxed()
+    fn check_writable(&self) -> BoxFuture<'_, Result<(), Error>> {
+        async { Ok(self.0.groups().rewrite_root().await?) }.boxed()
     }
 
     fn execute<'a>(
@@ -158,7 +158,7 @@ impl DirectoryWriter for Directory {
             // operation overtake it.
             let work = tokio::spawn(async move {
                 let _held = held;
-                inner.execute(&operation, Turn { basis, at, epoch }).await
+                inner.execute(&operation, Context { basis, at, epoch }).await
             });
             match work.await {
                 Ok(done) => done,

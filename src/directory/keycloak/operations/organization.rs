@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::super::super::apply::ours;
+use super::super::super::apply::check_owner;
 use super::super::super::{Applied, Error, Integrity, PartnerId, PartnerRecord};
 use super::super::Inner;
 use super::super::client::{Call, ClientError, optional};
@@ -21,7 +21,7 @@ impl Inner {
     /// organization is enabled before anything is granted.
     pub(super) async fn apply_partner(&self, record: PartnerRecord) -> Result<Applied, Error> {
         let owner = self.known_owner();
-        if let Err(super::PreconditionFailed::Foreign(owner)) = ours(owner.as_ref(), &record.mark) {
+        if let Err(super::PreconditionFailed::Foreign(owner)) = check_owner(owner.as_ref(), &record.mark) {
             return Err(Error::Foreign { owner });
         }
         let existing = match self.read_partner(&record.id).await? {
@@ -39,9 +39,9 @@ impl Inner {
     /// Whether the organization has members that guestlist did not create. Disabling it would lock them out, and
     /// Keycloak refuses changes of members of a disabled organization.
     async fn has_others(&self, id: &PartnerId, organization: &Organization) -> Result<bool, Error> {
-        let members = self.people().members(&organization.id).await?;
+        let members = self.users().members(&organization.id).await?;
         let guests = self.guests_of(id).await?;
-        let made = |member: &String| guests.iter().any(|guest| guest.id == *member && guest::is_made(guest));
+        let made = |member: &String| guests.iter().any(|guest| guest.id == *member && guest::is_created(guest));
         Ok(!members.iter().all(made))
     }
 
@@ -59,7 +59,7 @@ impl Inner {
         };
         match written {
             Ok(organization) => {
-                self.set_home(&record.id, Some(organization));
+                self.set_organization(&record.id, Some(organization));
                 Ok(Applied { partner: Some(record.clone()), ..Applied::default() })
             }
             Err(failed) if failed.is(409) => {
@@ -88,9 +88,9 @@ impl Inner {
 
     /// The guests of a partner's record, including deactivated ones.
     async fn guests_of(&self, id: &PartnerId) -> Result<Vec<User>, Error> {
-        let (people, mut found) = (self.people(), Vec::new());
-        for user in people.users_with(guest::PARTNER, &id.0).await? {
-            if guest::recorded(people.read(&user).await?.as_ref()).partner.as_ref() == Some(id) {
+        let (reader, mut found) = (self.users(), Vec::new());
+        for user in reader.users_with(guest::PARTNER, &id.0).await? {
+            if guest::recorded(reader.read(&user).await?.as_ref()).partner.as_ref() == Some(id) {
                 found.push(user);
             }
         }
@@ -176,7 +176,7 @@ impl Inner {
             );
             self.put_organization(organizations::unmarked(&organization)).await?;
         }
-        self.set_home(id, None);
+        self.set_organization(id, None);
         Ok(partner_gone(id))
     }
 }

@@ -39,13 +39,13 @@ impl Inner {
             let organization = self.organization(&record.id);
             self.write_partner(&record, organization, enabled).await?;
         }
-        let people = self.people();
+        let reader = self.users();
         let mut pages = Pages::default();
         loop {
-            let users = people.page(pages.first(), PAGE).await?;
-            let step = pages.turn(&users.iter().map(|user| user.id.clone()).collect::<Vec<_>>())?;
+            let users = reader.page(pages.first(), PAGE).await?;
+            let step = pages.add_page(&users.iter().map(|user| user.id.clone()).collect::<Vec<_>>())?;
             for user in &users {
-                let Some(mut record) = self.look(user).await? else { continue };
+                let Some(mut record) = self.guest_record(user).await? else { continue };
                 let Some(mark) = &mut record.mark else { continue };
                 mark.installation.clone_from(&owner.installation);
                 mark.cluster.clone_from(&owner.cluster);

@@ -15,7 +15,7 @@ use super::super::endpoints::{CONSENTS, DELETE_SESSION, GET_USER, LOGOUT, OFFLIN
 use super::super::representations::{Consent, UserSession};
 
 /// The time between two deletions of one session: a refresh that began before the first one has ended by then.
-const SETTLES: Duration = Duration::from_millis(50);
+const DELETION_INTERVAL: Duration = Duration::from_millis(50);
 /// A session ends after this number of consecutive deletions that do not find it.
 const ENDED: usize = 2;
 /// The maximum number of deletions for one session.
@@ -41,7 +41,7 @@ impl Inner {
             }
             absent = if deleted { 0 } else { absent + 1 };
             if absent < ENDED {
-                tokio::time::sleep(SETTLES).await;
+                tokio::time::sleep(DELETION_INTERVAL).await;
             }
         }
         Err(Error::Unavailable { context: format!("a session of user {user} goes on after {ATTEMPTS} deletions") })
@@ -52,7 +52,7 @@ impl Inner {
     pub(super) async fn end_tokens(&self, user: &str, before: i64) -> Result<(), Error> {
         self.end_sessions(user).await?;
         for _ in 0..ATTEMPTS {
-            let Some(now) = self.people().user(user).await? else { return Ok(()) };
+            let Some(now) = self.users().user(user).await? else { return Ok(()) };
             if now.not_before > before {
                 return Ok(());
             }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::super::{Error, GuestRecord, MfaRecord};
 use super::super::Inner;
-use super::super::client::{Call, ClientError, Invalid, Why, optional};
+use super::super::client::{Call, ClientError, Invalid, Refusal, optional};
 use super::super::endpoints::PUT_USER;
 use super::super::mfa;
 use super::super::representations::User;
@@ -28,19 +28,19 @@ impl Inner {
     pub(super) async fn write_user(&self, change: &GuestUpdate<'_>) -> Result<User, Error> {
         let mut user = change.user.clone();
         guest::write(change.after, &mut user.attributes, change.at)?;
-        if change.made() {
+        if change.is_created() {
             user.enabled = change.after.login.is_enabled() && change.after.deactivated_at.is_none();
             if change.before.display_name != change.after.display_name {
                 (user.first_name, user.last_name) = names(&change.after.display_name);
             }
-            mfa::ask(&mut user, &change.after.allowed, enrolled(change.after).as_ref());
+            mfa::require(&mut user, &change.after.allowed, enrolled(change.after).as_ref());
             // An unmanaged user's address is unverified, because no other party has confirmed it. A guest who follows
             // a link has verified the address.
             user.email_verified =
                 change.after.mark.is_some() && (user.email_verified || change.after.joined_at.is_some());
         }
-        let put = if change.made() {
-            self.put_fitting(change.user, &mut user, change.must).await
+        let put = if change.is_created() {
+            self.put_adapted(change.user, &mut user, change.revokes).await
         } else {
             self.put_user(change.user, &user).await
         };
@@ -49,12 +49,12 @@ impl Inner {
     }
 
     /// Writes the differences of a user that guestlist created, and adapts the user to the realm's user profile: see
-    /// [`fit`].
-    pub(super) async fn put_fitting(&self, before: &User, user: &mut User, must: bool) -> Result<(), ClientError> {
+    /// [`adapt_to_profile`].
+    pub(super) async fn put_adapted(&self, before: &User, user: &mut User, revokes: bool) -> Result<(), ClientError> {
         let mut put = self.put_user(before, user).await;
         for _ in 0..MOST_TRIES {
             let Err(failed) = &put else { break };
-            if !fit(user, before, failed.invalid(), must) {
+            if !adapt_to_profile(user, before, failed.invalid(), revokes) {
                 break;
             }
             put = self.put_user(before, user).await;
@@ -80,7 +80,7 @@ impl Inner {
             [("firstName", &before.first_name, &after.first_name), ("lastName", &before.last_name, &after.last_name)];
         let hidden = unchanged.into_iter().filter(|(_, was, is)| was == is && is.is_empty()).map(|(name, ..)| name);
         let read_only =
-            |name: &&str| failed.invalid().iter().any(|one| one.attribute == *name && one.why == Why::ReadOnly);
+            |name: &&str| failed.invalid().iter().any(|one| one.attribute == *name && one.why == Refusal::ReadOnly);
         let hidden: Vec<&str> = hidden.filter(read_only).collect();
         if hidden.is_empty() {
             return put;
@@ -140,9 +140,9 @@ fn representation(before: &User, after: &User) -> Option<Map<String, Value>> {
 }
 
 /// Adapts a user to the realm's user profile. A name that administrators may not change keeps its value. If access is
-/// revoked (`must`), an invalid name is removed, and a placeholder fills a required attribute. guestlist's own
+/// revoked (`revokes`), an invalid name is removed, and a placeholder fills a required attribute. guestlist's own
 /// attributes never get one, because applications would see it. Returns whether anything changed.
-fn fit(user: &mut User, before: &User, invalid: &[Invalid], must: bool) -> bool {
+fn adapt_to_profile(user: &mut User, before: &User, invalid: &[Invalid], revokes: bool) -> bool {
     let old = user.clone();
     for Invalid { attribute, why } in invalid.iter().filter(|one| !guest::ALL.contains(&one.attribute.as_str())) {
         let name = match attribute.as_str() {
@@ -151,13 +151,13 @@ fn fit(user: &mut User, before: &User, invalid: &[Invalid], must: bool) -> bool 
             _ => None,
         };
         match (why, name) {
-            (Why::ReadOnly, Some((name, was))) => name.clone_from(was),
-            (Why::Required, Some((name, _))) if must && name.is_empty() => PLACEHOLDER.clone_into(name),
-            (Why::Value, Some((name, _))) if must => name.clear(),
-            (Why::Required, None) if must && !WITH_FIELD.contains(&attribute.as_str()) => {
+            (Refusal::ReadOnly, Some((name, was))) => name.clone_from(was),
+            (Refusal::Required, Some((name, _))) if revokes && name.is_empty() => PLACEHOLDER.clone_into(name),
+            (Refusal::Value, Some((name, _))) if revokes => name.clear(),
+            (Refusal::Required, None) if revokes && !WITH_FIELD.contains(&attribute.as_str()) => {
                 user.attributes.entry(attribute.clone()).or_insert_with(|| vec![UNKNOWN.to_owned()]);
             }
-            (Why::ReadOnly | Why::Required | Why::Value, _) => {}
+            (Refusal::ReadOnly | Refusal::Required | Refusal::Value, _) => {}
         }
     }
     if *user != old {
@@ -208,17 +208,17 @@ mod tests {
     #[test]
     fn refused_names_go_only_where_access_is_revoked() {
         let invalid = |attribute: &str, why| vec![Invalid { attribute: attribute.to_owned(), why }];
-        let fitted = |invalid: &[Invalid], must| {
+        let adapted = |invalid: &[Invalid], revokes| {
             let mut user = User { first_name: "Robert".to_owned(), ..bob() };
-            fit(&mut user, &bob(), invalid, must).then_some(user.first_name)
+            adapt_to_profile(&mut user, &bob(), invalid, revokes).then_some(user.first_name)
         };
-        assert_eq!(fitted(&invalid("firstName", Why::Value), false), None);
-        assert_eq!(fitted(&invalid("firstName", Why::Value), true).as_deref(), Some(""));
-        assert_eq!(fitted(&invalid("firstName", Why::ReadOnly), false).as_deref(), Some("Bob"));
+        assert_eq!(adapted(&invalid("firstName", Refusal::Value), false), None);
+        assert_eq!(adapted(&invalid("firstName", Refusal::Value), true).as_deref(), Some(""));
+        assert_eq!(adapted(&invalid("firstName", Refusal::ReadOnly), false).as_deref(), Some("Bob"));
         for name in ["username", "email"].iter().chain(&guest::ALL) {
-            assert_eq!(fitted(&invalid(name, Why::Required), true), None, "{name}");
+            assert_eq!(adapted(&invalid(name, Refusal::Required), true), None, "{name}");
         }
-        assert!(fitted(&invalid("department", Why::Required), true).is_some());
-        assert_eq!(fitted(&invalid("department", Why::Required), false), None);
+        assert!(adapted(&invalid("department", Refusal::Required), true).is_some());
+        assert_eq!(adapted(&invalid("department", Refusal::Required), false), None);
     }
 }

@@ -42,7 +42,7 @@ impl<'a> Admin<'a> {
 
     /// Checks whether the realm exists.
     pub async fn find_realm(&mut self, realm: &str) -> Result<(), Error> {
-        let call = Call::get(endpoint("GET realms"), &["realms"]).above().with("briefRepresentation", true);
+        let call = Call::get(endpoint("GET realms"), &["realms"]).on_server().with("briefRepresentation", true);
         let realms: Vec<Value> = self.ask(call).await?.read()?;
         self.absent = !realms.iter().any(|known| known["realm"] == realm);
         Ok(())
@@ -53,10 +53,10 @@ impl<'a> Admin<'a> {
         let there = !self.absent;
         if !there {
             let body = serde_json::json!({"realm": realm, "enabled": true});
-            self.write(Call::post(endpoint("POST realms"), &["realms"]).above().json(body)).await?;
+            self.write(Call::post(endpoint("POST realms"), &["realms"]).on_server().json(body)).await?;
             self.absent = self.rehearsal;
         }
-        self.settled(there, &format!("realm {realm:?} is there"));
+        self.done(there, &format!("realm {realm:?} is there"));
         Ok(())
     }
 
@@ -71,7 +71,7 @@ impl<'a> Admin<'a> {
     /// Repeats the call after a status 500. Keycloak returns it for conflicting changes too, and has changed nothing
     /// then.
     async fn ask(&self, call: Call<'_>) -> Result<Answer, ClientError> {
-        let call = call.patient();
+        let call = call.slow();
         for _ in 1..ATTEMPTS {
             match self.client.call(call.clone()).await {
                 Err(failed) if failed.is(500) => tokio::time::sleep(PAUSE).await,
@@ -131,17 +131,17 @@ impl<'a> Admin<'a> {
     }
 
     /// Reports a completed step. `already`: nothing had to be changed.
-    pub fn settled(&mut self, already: bool, what: &str) {
+    pub fn done(&mut self, already: bool, what: &str) {
         (self.tell)(if already { SetupOutcome::Unchanged } else { SetupOutcome::Changed }, what);
     }
 
     /// Reports a completed step; it changed something if the number of writes grew.
-    pub fn settled_since(&mut self, writes: usize, what: &str) {
-        self.settled(self.writes == writes, what);
+    pub fn done_since(&mut self, writes: usize, what: &str) {
+        self.done(self.writes == writes, what);
     }
 
     /// The result of a step. A failure is reported, and the next step follows.
-    pub fn attempted<T>(&mut self, what: &str, done: Result<T, Error>) -> Option<T> {
+    pub fn step_result<T>(&mut self, what: &str, done: Result<T, Error>) -> Option<T> {
         match done {
             Ok(value) => Some(value),
             Err(fault) => {

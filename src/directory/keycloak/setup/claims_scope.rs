@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::super::super::Error;
-use super::super::claims_gate::{NAME, PATH, ROLE, SHUT};
+use super::super::claims_gate::{NAME, PATH, REQUIRED, ROLE};
 use super::super::client::Call;
 use super::super::grants::ACCOUNTS;
 use super::super::groups::{Branch, ROOT};
@@ -15,7 +15,7 @@ use crate::directory::keycloak::users::guest::ID;
 
 /// Creates the role, then the group with its members, and only then adds the role to the scope. No guest loses access
 /// in between.
-pub async fn audience(admin: &mut Admin<'_>, scope: &str) -> Result<(), Error> {
+pub async fn claims_group(admin: &mut Admin<'_>, scope: &str) -> Result<(), Error> {
     let before = admin.writes();
     let role = role(admin).await?;
     let root = group(admin, None, ROOT).await?;
@@ -25,7 +25,7 @@ pub async fn audience(admin: &mut Admin<'_>, scope: &str) -> Result<(), Error> {
     if !below(admin, "GET groups/{id}/role-mappings/realm", &path, id).await?.iter().any(|held| held["name"] == ROLE) {
         admin.write(Call::post(endpoint("POST groups/{id}/role-mappings/realm"), &path).json(json!([role]))).await?;
     }
-    let shut = group["attributes"][SHUT].is_array();
+    let is_required = group["attributes"][REQUIRED].is_array();
     let mut known = members(admin, id).await?;
     let root_id = text(&root, "id");
     for below in pages(admin, "GET groups/{id}/children", &["groups", root_id, "children"], root_id).await? {
@@ -33,7 +33,7 @@ pub async fn audience(admin: &mut Admin<'_>, scope: &str) -> Result<(), Error> {
             known.extend(members(admin, text(&below, "id")).await?);
         }
     }
-    admit(admin, id, if shut { &[ID] } else { &[ID, ACCOUNTS] }, &known).await?;
+    admit(admin, id, if is_required { &[ID] } else { &[ID, ACCOUNTS] }, &known).await?;
     let path = ["client-scopes", scope, "scope-mappings", "realm"];
     let asked = below(admin, "GET client-scopes/{id}/scope-mappings/realm", &path, scope).await?;
     let (ours, others): (Vec<_>, Vec<_>) = asked.into_iter().partition(|role| role["name"] == ROLE);
@@ -45,17 +45,17 @@ pub async fn audience(admin: &mut Admin<'_>, scope: &str) -> Result<(), Error> {
         let call = Call::delete(endpoint("DELETE client-scopes/{id}/scope-mappings/realm"), &path);
         admin.write(call.json(others.into())).await?;
     }
-    if !shut {
-        let body = json!({"name": NAME, "attributes": {SHUT: ["true"]}});
+    if !is_required {
+        let body = json!({"name": NAME, "attributes": {REQUIRED: ["true"]}});
         admin.write(Call::put(endpoint("PUT groups/{id}"), &["groups", id]).json(body)).await?;
     }
-    if !root["attributes"][SHUT].is_array() {
+    if !root["attributes"][REQUIRED].is_array() {
         let mut body = root.clone();
-        body["attributes"][SHUT] = json!(["true"]);
+        body["attributes"][REQUIRED] = json!(["true"]);
         let call = Call::put(endpoint("PUT groups/{id}"), &["groups", text(&root, "id")]);
         admin.write(call.json(body)).await?;
     }
-    admin.settled_since(before, &format!("applications see accounts only of members of the group {PATH}"));
+    admin.done_since(before, &format!("applications see accounts only of members of the group {PATH}"));
     Ok(())
 }
 
@@ -108,7 +108,7 @@ async fn admit(admin: &mut Admin<'_>, group: &str, marks: &[&str], known: &BTree
         let call = Call::get(endpoint("GET users"), &["users"]).with("briefRepresentation", false);
         let page = admin.read(call.page(pages.first(), PAGE)).await?;
         let users = page.as_array().map(Vec::as_slice).unwrap_or_default();
-        let step = pages.turn(&users.iter().map(|user| text(user, "id").to_owned()).collect::<Vec<_>>())?;
+        let step = pages.add_page(&users.iter().map(|user| text(user, "id").to_owned()).collect::<Vec<_>>())?;
         let ours = |user: &&Value| {
             let marked = marks.iter().any(|name| user["attributes"][*name].is_array());
             marked && !known.contains(text(user, "id"))

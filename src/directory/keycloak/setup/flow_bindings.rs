@@ -13,30 +13,30 @@ use super::mfa_flows::{FlowStep, GATES, KEY, MfaGate, Rows, SubFlow};
 const EXECUTIONS: &str = "GET authentication/flows/{alias}/executions";
 
 /// Sets up all three flows, and reports applications that use other ones.
-pub async fn gates(admin: &mut Admin<'_>) {
+pub async fn set_up_flows(admin: &mut Admin<'_>) {
     for gate in &GATES {
-        let done = one(admin, gate).await;
-        admin.attempted(gate.flow, done);
+        let done = set_up_flow(admin, gate).await;
+        admin.step_result(gate.flow, done);
     }
-    let done = own_ways(admin).await;
-    admin.attempted("the flows of applications", done);
+    let done = flows_of_applications(admin).await;
+    admin.step_result("the flows of applications", done);
 }
 
 /// Sets up one flow: the flow that an administrator chose is only checked; otherwise the realm uses the copy from now
 /// on.
-async fn one(admin: &mut Admin<'_>, gate: &MfaGate) -> Result<(), Error> {
+async fn set_up_flow(admin: &mut Admin<'_>, gate: &MfaGate) -> Result<(), Error> {
     let realm = admin.get("GET realm", &[]).await?;
     let used = realm[gate.binding].as_str().unwrap_or(gate.original);
     let before = admin.writes();
     let is_whole = complete(admin, gate).await?;
     if used != gate.original && used != gate.copy {
         if admin.writes() > before {
-            admin.settled(false, &format!("the flow {:?} shows the sub-flows that guests need", gate.copy));
+            admin.done(false, &format!("the flow {:?} shows the sub-flows that guests need", gate.copy));
         }
         let rows = rows(admin, used).await?;
         let missing = gate.missing(&rows, &configs(admin, &rows).await?);
         if missing.is_empty() {
-            admin.settled(true, &format!("{} (flow {used:?})", gate.what));
+            admin.done(true, &format!("{} (flow {used:?})", gate.what));
         } else {
             admin.by_hand(&gate.by_hand(used, &missing));
         }
@@ -46,7 +46,7 @@ async fn one(admin: &mut Admin<'_>, gate: &MfaGate) -> Result<(), Error> {
         admin.write(Call::put(endpoint("PUT realm"), &[]).json(json!({gate.binding: gate.copy}))).await?;
     }
     if is_whole {
-        admin.settled_since(before, &format!("{} (flow {:?})", gate.what, gate.copy));
+        admin.done_since(before, &format!("{} (flow {:?})", gate.what, gate.copy));
     }
     Ok(())
 }
@@ -102,7 +102,7 @@ async fn add(admin: &mut Admin<'_>, gate: &MfaGate, sub_flow: &SubFlow, within: 
     let steps = sub_flow.all_steps();
     let mut used = Vec::new();
     for step in &steps {
-        used.extend(stand(admin, gate, sub_flow, step, &steps).await?);
+        used.extend(ensure_step(admin, gate, sub_flow, step, &steps).await?);
     }
     let rows = rows(admin, gate.copy).await?;
     // Last: a sub-flow without its conditions would apply to every user.
@@ -144,7 +144,7 @@ async fn require(admin: &mut Admin<'_>, gate: &MfaGate, row: &Value, requirement
 }
 
 /// Ensures one step of a sub-flow, with its requirement and settings. Returns its row.
-async fn stand(
+async fn ensure_step(
     admin: &mut Admin<'_>,
     gate: &MfaGate,
     sub_flow: &SubFlow,
@@ -192,7 +192,7 @@ async fn configure(admin: &mut Admin<'_>, row: &Value, name: &str, wanted: &Valu
 }
 
 /// Reports applications that use a flow of their own instead of the realm's.
-async fn own_ways(admin: &mut Admin<'_>) -> Result<(), Error> {
+async fn flows_of_applications(admin: &mut Admin<'_>) -> Result<(), Error> {
     let flows = admin.list("GET authentication/flows", &["authentication", "flows"]).await?;
     let names: BTreeMap<&str, &str> = flows.iter().map(|flow| (text(flow, "id"), text(flow, "alias"))).collect();
     for client in admin.pages("GET clients", &["clients"]).await? {

@@ -5,12 +5,12 @@
 mod admin;
 mod claims_scope;
 mod flow_bindings;
+mod flow_paths;
 pub(super) mod mfa_flows;
 mod preflight;
 mod realm;
 mod scope;
 mod service;
-mod ways;
 
 use super::super::Error;
 use super::client::{Client, MASTER, Secret, Settings};
@@ -18,7 +18,7 @@ use admin::Admin;
 
 /// The wanted result of setup.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
+pub struct SetupOptions {
     /// The client identifier of the operator's service account.
     pub client_id: String,
     /// Existing applications that need the claim with a guest's accounts.
@@ -47,7 +47,7 @@ pub enum SetupOutcome {
 /// Prepares a realm and reports each step. Returns the client's secret, if there is one.
 pub async fn bootstrap(
     settings: Settings,
-    wanted: &Wanted,
+    wanted: &SetupOptions,
     tell: &mut dyn FnMut(SetupOutcome, &str),
 ) -> Result<Option<Secret>, Error> {
     let realm = settings.realm.clone();
@@ -61,29 +61,29 @@ pub async fn bootstrap(
     let applications = scope::applications(&admin, &wanted.applications).await?;
     service::is_ours(&admin, &wanted.client_id).await?;
     scope::is_ours(&admin).await?;
-    service::no_clash(&admin, wanted).await?;
+    service::check_known_secret(&admin, wanted).await?;
 
     admin.make(&realm).await?;
     let done = realm::realm(&mut admin).await;
-    admin.attempted("the realm's settings", done);
+    admin.step_result("the realm's settings", done);
     let done = realm::profile(&mut admin).await;
-    admin.attempted("the user profile", done);
+    admin.step_result("the user profile", done);
     let done = preflight::claims_enabled(&mut admin).await;
-    admin.attempted("what to know of the realm", done);
+    admin.step_result("what to know of the realm", done);
     let done = realm::actions(&mut admin).await;
-    admin.attempted("the required actions", done);
-    flow_bindings::gates(&mut admin).await;
+    admin.step_result("the required actions", done);
+    flow_bindings::set_up_flows(&mut admin).await;
     let is_guarded = admin.failures() == 0;
     let done = scope::scope(&mut admin, &applications).await;
-    admin.attempted("the client scope", done);
-    let done = if is_guarded { service::service_account(&mut admin, wanted).await } else { Err(unguarded()) };
-    let secret = admin.attempted("the operator's client", done).flatten();
+    admin.step_result("the client scope", done);
+    let done = if is_guarded { service::service_account(&mut admin, wanted).await } else { Err(earlier_step_failed()) };
+    let secret = admin.step_result("the operator's client", done).flatten();
     admin.outcome()?;
     Ok(secret)
 }
 
 /// The error of the last step, if an earlier one failed: the operator gets access last.
-fn unguarded() -> Error {
+fn earlier_step_failed() -> Error {
     let message = "it is left as it is until the steps before the client scope succeed; run setup again".to_owned();
     Error::Refused { message }
 }

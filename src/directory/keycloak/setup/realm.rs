@@ -20,7 +20,7 @@ const EVENTS_EXPIRE: &str = "adminEventsExpiration";
 
 /// Fails early if the server cannot be used.
 pub async fn server(admin: &Admin<'_>) -> Result<(), Error> {
-    let info = admin.read(Call::get(endpoint("GET serverinfo"), &["serverinfo"]).above()).await?;
+    let info = admin.read(Call::get(endpoint("GET serverinfo"), &["serverinfo"]).on_server()).await?;
     usable(&info).map_err(|message| Error::Refused { message })
 }
 
@@ -51,11 +51,11 @@ pub async fn realm(admin: &mut Admin<'_>) -> Result<(), Error> {
         admin.by_hand("the realm is switched off: switch it on in its settings (Enabled)");
     }
     let done = organizations(admin, &realm).await;
-    admin.attempted("organizations", done);
+    admin.step_result("organizations", done);
     let done = events(admin, &realm).await;
-    admin.attempted("the events of users and administrators", done);
+    admin.step_result("the events of users and administrators", done);
     let done = invitations(admin, &realm).await;
-    admin.attempted("the lifetime of invitations", done);
+    admin.step_result("the lifetime of invitations", done);
     if text(&realm["smtpServer"], "host").is_empty() {
         admin.by_hand("no mail server is set, so nobody can be invited: set one in the realm's settings (Email)");
     }
@@ -67,7 +67,7 @@ async fn organizations(admin: &mut Admin<'_>, realm: &Value) -> Result<(), Error
     if !already {
         admin.write(put(json!({"organizationsEnabled": true}))).await?;
     }
-    admin.settled(already, "organizations are on: each partner is one");
+    admin.done(already, "organizations are on: each partner is one");
     Ok(())
 }
 
@@ -76,7 +76,7 @@ async fn invitations(admin: &mut Admin<'_>, realm: &Value) -> Result<(), Error> 
     if !long {
         admin.write(put(json!({"actionTokenGeneratedByAdminLifespan": INVITATION}))).await?;
     }
-    admin.settled(long, "invitations last at least 72 hours");
+    admin.done(long, "invitations last at least 72 hours");
     Ok(())
 }
 
@@ -96,7 +96,7 @@ async fn events(admin: &mut Admin<'_>, realm: &Value) -> Result<(), Error> {
         }
         admin.write(put(body)).await?;
     }
-    admin.settled(already, "events of users and administrators are kept: what happens elsewhere is seen at once");
+    admin.done(already, "events of users and administrators are kept: what happens elsewhere is seen at once");
     Ok(())
 }
 
@@ -109,7 +109,7 @@ pub async fn profile(admin: &mut Admin<'_>) -> Result<(), Error> {
     if let Some(after) = after {
         admin.write(Call::put(endpoint("PUT users/profile"), &path).json(after)).await?;
     }
-    admin.settled(already, "the user profile declares guestlist's attributes, for administrators alone");
+    admin.done(already, "the user profile declares guestlist's attributes, for administrators alone");
     Ok(())
 }
 
@@ -143,7 +143,7 @@ pub async fn actions(admin: &mut Admin<'_>) -> Result<(), Error> {
         // A new realm has the reverse order.
         None => put_action(admin, UPDATE_PASSWORD, json!({}), first - 1).await?,
     }
-    admin.settled_since(before, "a guest chooses a password before they set up an allowed MFA method");
+    admin.done_since(before, "a guest chooses a password before they set up an allowed MFA method");
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use super::super::super::Error;
 use super::super::client::Call;
 use super::super::grants::ACCOUNTS;
 use super::admin::{Admin, endpoint, text};
-use super::claims_scope::audience;
+use super::claims_scope::claims_group;
 
 /// The client scope's name.
 const SCOPE: &str = "guestlist";
@@ -90,16 +90,16 @@ pub async fn scope(admin: &mut Admin<'_>, applications: &[Application]) -> Resul
     // The scope is missing only in a rehearsal.
     let id = id.unwrap_or_default();
     mapped(admin, &id, known.as_ref()).await?;
-    admin.settled_since(before, &format!("the client scope {SCOPE} puts a guest's accounts into the claim {ACCOUNTS}"));
-    let done = audience(admin, &id).await;
-    admin.attempted("the guests in the claim of applications", done);
+    admin.done_since(before, &format!("the client scope {SCOPE} puts a guest's accounts into the claim {ACCOUNTS}"));
+    let done = claims_group(admin, &id).await;
+    admin.step_result("the guests in the claim of applications", done);
     let what = format!("applications that are made from now on have the client scope {SCOPE}");
-    let done = given(admin, &[], &id, &what).await;
-    admin.attempted(&what, done);
+    let done = make_default(admin, &[], &id, &what).await;
+    admin.step_result(&what, done);
     for application in applications {
         let what = format!("application {:?} has the client scope {SCOPE}", application.name);
-        let done = given(admin, &["clients", &application.id], &id, &what).await;
-        admin.attempted(&what, done);
+        let done = make_default(admin, &["clients", &application.id], &id, &what).await;
+        admin.step_result(&what, done);
     }
     if applications.is_empty() {
         admin.note("applications that were made earlier do not have it: name each with --application CLIENT_ID");
@@ -109,7 +109,7 @@ pub async fn scope(admin: &mut Admin<'_>, applications: &[Application]) -> Resul
 
 /// Makes the scope a default scope of the realm or of an application. An optional scope is in a token only on
 /// request. Keycloak does not turn an optional scope into a default one: it leaves it, or returns 409.
-async fn given(admin: &mut Admin<'_>, of: &[&str], scope: &str, what: &str) -> Result<(), Error> {
+async fn make_default(admin: &mut Admin<'_>, of: &[&str], scope: &str, what: &str) -> Result<(), Error> {
     let (default, optional) = if of.is_empty() {
         ("default-default-client-scopes", "default-optional-client-scopes")
     } else {
@@ -126,7 +126,7 @@ async fn given(admin: &mut Admin<'_>, of: &[&str], scope: &str, what: &str) -> R
         let path = [of, &[default, scope]].concat();
         admin.write(Call::put(endpoint("PUT default client scopes/{id}"), &path)).await?;
     }
-    admin.settled(is_default, what);
+    admin.done(is_default, what);
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::super::super::Error;
 use super::super::client::{Call, Secret};
 use super::super::endpoints::VIEW_REALM;
-use super::Wanted;
+use super::SetupOptions;
 use super::admin::{Admin, endpoint, text};
 
 /// The client that owns the roles of a realm's management.
@@ -14,7 +14,7 @@ const MANAGEMENT: &str = "realm-management";
 const ROLES: [&str; 4] = ["manage-organizations", "manage-users", "view-events", VIEW_REALM];
 
 /// The text in the description that identifies a client made by setup.
-const MADE: &str = "made by guestlist directory setup";
+const CREATED_BY: &str = "created by guestlist directory setup";
 /// The prefix of the roles that every user of a realm has.
 const DEFAULTS: &str = "default-roles-";
 
@@ -22,7 +22,7 @@ const DEFAULTS: &str = "default-roles-";
 /// roles. Setup would turn it into the operator's client and break its present use.
 pub async fn is_ours(admin: &Admin<'_>, name: &str) -> Result<(), Error> {
     let Some(client) = admin.client(name).await? else { return Ok(()) };
-    if text(&client, "description").contains(MADE) {
+    if text(&client, "description").contains(CREATED_BY) {
         return Ok(());
     }
     let refuse = |why: &str| {
@@ -52,7 +52,7 @@ pub async fn is_ours(admin: &Admin<'_>, name: &str) -> Result<(), Error> {
 }
 
 /// Fails if the existing secret is not the client's, before any change.
-pub async fn no_clash(admin: &Admin<'_>, wanted: &Wanted) -> Result<(), Error> {
+pub async fn check_known_secret(admin: &Admin<'_>, wanted: &SetupOptions) -> Result<(), Error> {
     let Some(known) = &wanted.known_secret else { return Ok(()) };
     let secret = match admin.client(&wanted.client_id).await? {
         Some(client) => admin.secret(text(&client, "id")).await?,
@@ -71,7 +71,7 @@ pub async fn no_clash(admin: &Admin<'_>, wanted: &Wanted) -> Result<(), Error> {
 }
 
 /// Sets up the client and its roles. Returns its secret.
-pub async fn service_account(admin: &mut Admin<'_>, wanted: &Wanted) -> Result<Option<Secret>, Error> {
+pub async fn service_account(admin: &mut Admin<'_>, wanted: &SetupOptions) -> Result<Option<Secret>, Error> {
     let name = &wanted.client_id;
     let id = client(admin, name).await?;
     roles(admin, name, id.as_deref()).await?;
@@ -104,7 +104,7 @@ async fn client(admin: &mut Admin<'_>, name: &str) -> Result<Option<String>, Err
             let mut body = settings();
             body["clientId"] = name.into();
             body["name"] = "guestlist".into();
-            body["description"] = format!("The operator that reconciles guests; {MADE}").into();
+            body["description"] = format!("The operator that reconciles guests; {CREATED_BY}").into();
             admin.write(Call::post(endpoint("POST clients"), &["clients"]).json(body)).await?
         }
         Some(mut client) => {
@@ -120,7 +120,7 @@ async fn client(admin: &mut Admin<'_>, name: &str) -> Result<Option<String>, Err
             Some(id)
         }
     };
-    admin.settled_since(before, &format!("client {name:?} is confidential, has a service account, and no flow is on"));
+    admin.done_since(before, &format!("client {name:?} is confidential, has a service account, and no flow is on"));
     Ok(id)
 }
 
@@ -128,7 +128,7 @@ async fn client(admin: &mut Admin<'_>, name: &str) -> Result<Option<String>, Err
 async fn roles(admin: &mut Admin<'_>, name: &str, id: Option<&str>) -> Result<(), Error> {
     let what = format!("the service account of client {name:?} has the roles {}, and no other", ROLES.join(", "));
     let (Some(id), Some(management)) = (id, admin.client(MANAGEMENT).await?) else {
-        admin.settled(false, &what);
+        admin.done(false, &what);
         return Ok(());
     };
     let management = text(&management, "id");
@@ -144,10 +144,10 @@ async fn roles(admin: &mut Admin<'_>, name: &str, id: Option<&str>) -> Result<()
         let (ours, others): (Vec<_>, Vec<_>) =
             roles.into_iter().partition(|role| of == management && ROLES.contains(&text(role, "name")));
         held.extend(ours.iter().map(|role| text(role, "name").to_owned()));
-        take(admin, &["users", user, "role-mappings", "clients", of], others).await?;
+        remove_roles(admin, &["users", user, "role-mappings", "clients", of], others).await?;
     }
     let others = has["realmMappings"].as_array().cloned().unwrap_or_default();
-    take(admin, &["users", user, "role-mappings", "realm"], others).await?;
+    remove_roles(admin, &["users", user, "role-mappings", "realm"], others).await?;
     let mut missing = Vec::new();
     for role in ROLES.iter().filter(|role| !held.iter().any(|held| held == *role)) {
         missing.push(admin.get("GET clients/{id}/roles/{role}", &["clients", management, "roles", role]).await?);
@@ -157,11 +157,11 @@ async fn roles(admin: &mut Admin<'_>, name: &str, id: Option<&str>) -> Result<()
         let call = Call::post(endpoint("POST users/{id}/role-mappings/clients/{id}"), &path);
         admin.write(call.json(missing.into())).await?;
     }
-    admin.settled_since(before, &what);
+    admin.done_since(before, &what);
     Ok(())
 }
 
-async fn take(admin: &mut Admin<'_>, path: &[&str], roles: Vec<Value>) -> Result<(), Error> {
+async fn remove_roles(admin: &mut Admin<'_>, path: &[&str], roles: Vec<Value>) -> Result<(), Error> {
     if roles.is_empty() {
         return Ok(());
     }

@@ -71,7 +71,7 @@ impl UserCache {
     }
 
     /// Adds the facts just read about a user. Returns the record, whose revision increases with every change.
-    pub fn take_in(&self, user: &User, mut seen: Seen, now: Timestamp) -> Option<GuestRecord> {
+    pub fn remember(&self, user: &User, mut seen: Seen, now: Timestamp) -> Option<GuestRecord> {
         let recorded = guest::recorded(user);
         self.with(|known| {
             let mut person = known.guests.get(&user.id).cloned().unwrap_or_default();

@@ -6,5 +6,5 @@ pub mod guest;
 pub mod profile;
 pub mod reader;
 pub mod recovery;
-pub mod strangers;
 pub mod substitutes;
+pub mod usernames;

@@ -27,35 +27,35 @@ use crate::domain::{Email, MfaMethod};
 /// The organizations' data that a listing of users has read. Each organization is read only when its first guest
 /// needs it.
 #[derive(Default)]
-pub struct UserListing {
+pub struct OrganizationData {
     members: BTreeMap<PartnerId, BTreeSet<String>>,
     invitations: BTreeMap<PartnerId, BTreeMap<String, InvitationRecord>>,
 }
 
 /// All partners' organizations with a readable ownership mark.
-pub type Homes = BTreeMap<PartnerId, Organization>;
+pub type PartnerOrganizations = BTreeMap<PartnerId, Organization>;
 
 /// The result of a search: the user, or the users with an unreadable mark that the search found instead.
-pub type Bearer = Result<User, Vec<User>>;
+pub type UserSearch = Result<User, Vec<User>>;
 
 /// Reads users.
 pub struct UserReader<'a> {
     /// The client of the realm.
     pub client: &'a Client,
     /// The facts in memory.
-    pub memory: &'a UserCache,
+    pub cache: &'a UserCache,
     /// The claims gate.
-    pub audience: &'a ClaimsGate,
+    pub claims: &'a ClaimsGate,
     /// Keycloak's clock.
     pub server_clock: &'a ServerClock,
     /// The partners' organizations.
-    pub homes: Arc<Homes>,
+    pub organizations: Arc<PartnerOrganizations>,
     /// The present time.
     pub now: Timestamp,
 }
 
 /// How far a time from Keycloak may be in the future, because the clocks' difference is known only to seconds.
-const TO_COME: SignedDuration = SignedDuration::from_secs(5);
+const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(5);
 
 /// The number of members in one call; a member is a small record.
 const MEMBERS: usize = 1_000;
@@ -110,7 +110,7 @@ impl UserReader<'_> {
     pub async fn only_user_at(&self, address: &Email) -> Result<Option<User>, ClientError> {
         let mut found = self.users_at(address.as_str()).await?;
         if found.len() > 1 {
-            return Err(ClientError::Fault(several_at(address.as_str())));
+            return Err(ClientError::Fault(ambiguous_address(address.as_str())));
         }
         Ok(found.pop())
     }
@@ -125,18 +125,18 @@ impl UserReader<'_> {
     }
 
     /// The user of a guest, by guestlist's identifier.
-    pub async fn user_of(&self, guest: &GuestId) -> Result<Bearer, ClientError> {
-        let known = self.memory.user_of(guest).or_else(|| substitutes::user_id(guest).map(str::to_owned));
+    pub async fn user_of(&self, guest: &GuestId) -> Result<UserSearch, ClientError> {
+        let known = self.cache.user_of(guest).or_else(|| substitutes::user_id(guest).map(str::to_owned));
         self.found(known, guest::ID, &guest.0, |user| guest::id(user) == *guest).await
     }
 
     /// The guest with this address in the ownership mark. If an unreadable mark or its user has the address, that user.
-    pub async fn user_marked(&self, address: &Email) -> Result<Bearer, ClientError> {
+    pub async fn user_marked(&self, address: &Email) -> Result<UserSearch, ClientError> {
         let is = |user: &User| guest::address(user).as_ref() == Some(address);
-        let found = self.found(self.memory.user_at(address), guest::ADDRESS, address.as_str(), is).await?;
+        let found = self.found(self.cache.user_at(address), guest::ADDRESS, address.as_str(), is).await?;
         match found {
-            Err(bearers) if bearers.is_empty() => {
-                let Some(user) = self.user_at(address).await? else { return Ok(Err(bearers)) };
+            Err(unreadable) if unreadable.is_empty() => {
+                let Some(user) = self.user_at(address).await? else { return Ok(Err(unreadable)) };
                 let is_unreadable = recovery::is_unreadable(self.read(&user).await?.as_ref());
                 Ok(Err(is_unreadable.then_some(user).into_iter().collect()))
             }
@@ -151,24 +151,24 @@ impl UserReader<'_> {
         attribute: &str,
         value: &str,
         is: impl Fn(&User) -> bool,
-    ) -> Result<Bearer, ClientError> {
+    ) -> Result<UserSearch, ClientError> {
         if let Some(id) = known
             && let Some(user) = self.user(&id).await?
             && is(self.read(&user).await?.as_ref())
         {
             return Ok(Ok(user));
         }
-        let mut bearers = self.users_with(attribute, value).await?;
-        for (place, user) in bearers.iter().enumerate() {
+        let mut unreadable = self.users_with(attribute, value).await?;
+        for (place, user) in unreadable.iter().enumerate() {
             if is(self.read(user).await?.as_ref()) {
-                return Ok(Ok(bearers.swap_remove(place)));
+                return Ok(Ok(unreadable.swap_remove(place)));
             }
         }
-        Ok(Err(bearers))
+        Ok(Err(unreadable))
     }
 
     /// A guest's record from the user, with all facts read from Keycloak.
-    pub async fn look(&self, user: &User) -> Result<Option<GuestRecord>, ClientError> {
+    pub async fn guest_record(&self, user: &User) -> Result<Option<GuestRecord>, ClientError> {
         self.guest(self.read(user).await?.as_ref(), None).await
     }
 
@@ -176,18 +176,18 @@ impl UserReader<'_> {
     pub async fn guest(
         &self,
         user: &User,
-        mut listing: Option<&mut UserListing>,
+        mut listing: Option<&mut OrganizationData>,
     ) -> Result<Option<GuestRecord>, ClientError> {
         if !guest::is_marked(user) {
             return Ok(None);
         }
         let recorded = guest::recorded(user);
         let mut seen = Seen { member: Some(false), invitation: Some(None), ..Seen::default() };
-        let home = recorded.partner.as_ref().and_then(|id| Some((id, self.homes.get(id)?)));
+        let home = recorded.partner.as_ref().and_then(|id| Some((id, self.organizations.get(id)?)));
         if let Some((partner, organization)) = home.filter(|_| recorded.live) {
             let organization = organization.id.as_str();
             let member = match &mut listing {
-                Some(UserListing { members, .. }) => {
+                Some(OrganizationData { members, .. }) => {
                     if !members.contains_key(partner) {
                         members.insert(partner.clone(), self.members(organization).await?);
                     }
@@ -200,7 +200,7 @@ impl UserReader<'_> {
             // missing at the last write.
             if !member {
                 let invitation = match &mut listing {
-                    Some(UserListing { invitations, .. }) => {
+                    Some(OrganizationData { invitations, .. }) => {
                         if !invitations.contains_key(partner) {
                             invitations.insert(partner.clone(), self.invitations(organization).await?);
                         }
@@ -217,7 +217,7 @@ impl UserReader<'_> {
         }
         self.enrolled(user, &recorded, listing.is_none(), &mut seen).await?;
         seen.stopped_half_way(user, &recorded);
-        Ok(self.take_in(user, seen))
+        Ok(self.remember(user, seen))
     }
 
     /// A guest's record from a user who was just written, with known membership and invitation.
@@ -226,12 +226,12 @@ impl UserReader<'_> {
         let enrolled = self.remembered(user, &recorded);
         let seen =
             Seen { member: Some(member), invitation: Some(invitation), enrolled: Some(enrolled), ..Seen::default() };
-        self.take_in(user, seen)
+        self.remember(user, seen)
     }
 
-    fn take_in(&self, user: &User, mut seen: Seen) -> Option<GuestRecord> {
-        seen.is_out = self.audience.is_out(&user.id);
-        self.memory.take_in(user, seen, self.now)
+    fn remember(&self, user: &User, mut seen: Seen) -> Option<GuestRecord> {
+        seen.is_blocked = self.claims.is_blocked(&user.id);
+        self.cache.remember(user, seen, self.now)
     }
 
     async fn is_member(&self, organization: &str, user: &User) -> Result<bool, ClientError> {
@@ -242,7 +242,7 @@ impl UserReader<'_> {
     /// The enrolled methods in memory, as far as the user's own flag agrees.
     fn remembered(&self, user: &User, recorded: &Recorded) -> BTreeMap<MfaMethod, Timestamp> {
         let mut known = recorded.mfa.clone();
-        known.extend(self.memory.enrolled(&user.id));
+        known.extend(self.cache.enrolled(&user.id));
         known.retain(|method, _| *method != MfaMethod::TOTP || user.totp);
         known
     }
@@ -262,7 +262,7 @@ impl UserReader<'_> {
         let untimed = user.totp && !known.contains_key(&MfaMethod::TOTP);
         let wants_key = !mfa::allowed(&user.attributes).contains(&MfaMethod::TOTP);
         let passkey = known.contains_key(&MfaMethod::WebAuthn) || (joined && (!user.totp || wants_key));
-        let undated = joined && recorded.joined_at.is_none() && self.memory.joined_at(&user.id).is_none();
+        let undated = joined && recorded.joined_at.is_none() && self.cache.joined_at(&user.id).is_none();
         // A guest who is asked for a password may have one already, and then counts as joined.
         let asked = member && !joined;
         if !(untimed || passkey || undated || asked || (closely && joined)) {
@@ -273,7 +273,7 @@ impl UserReader<'_> {
             Ok(credentials) => {
                 let password = credentials.iter().find(|held| held.sort == "password");
                 seen.password = password.is_some();
-                let chosen = password.map(Credential::created).filter(|at| !self.is_to_come(*at));
+                let chosen = password.map(Credential::created).filter(|at| !self.is_in_future(*at));
                 seen.joined_at = chosen.filter(|_| undated || asked);
                 seen.enrolled = Some(self.not_later_than_now(methods(&credentials), &known));
                 Ok(())
@@ -294,15 +294,15 @@ impl UserReader<'_> {
         mut enrolled: BTreeMap<MfaMethod, Timestamp>,
         known: &BTreeMap<MfaMethod, Timestamp>,
     ) -> BTreeMap<MfaMethod, Timestamp> {
-        for (method, since) in enrolled.iter_mut().filter(|(_, since)| self.is_to_come(**since)) {
-            *since = known.get(method).copied().filter(|before| !self.is_to_come(*before)).unwrap_or(self.now);
+        for (method, since) in enrolled.iter_mut().filter(|(_, since)| self.is_in_future(**since)) {
+            *since = known.get(method).copied().filter(|before| !self.is_in_future(*before)).unwrap_or(self.now);
         }
         enrolled
     }
 
     /// Whether a time from Keycloak is in the future by more than the tolerance of the clocks.
-    pub fn is_to_come(&self, at: Timestamp) -> bool {
-        at > self.now.checked_add(TO_COME).unwrap_or(Timestamp::MAX)
+    pub fn is_in_future(&self, at: Timestamp) -> bool {
+        at > self.now.checked_add(CLOCK_TOLERANCE).unwrap_or(Timestamp::MAX)
     }
 
     /// A user's credentials, with times in guestlist's clock.
@@ -355,7 +355,7 @@ impl UserReader<'_> {
 }
 
 /// The error for an address of several users.
-pub fn several_at(address: &str) -> Error {
+pub fn ambiguous_address(address: &str) -> Error {
     Error::Refused {
         message: format!(
             "several users of the realm have the address {address}: guestlist cannot tell which one is the guest, and \

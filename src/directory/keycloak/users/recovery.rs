@@ -6,7 +6,7 @@
 use crate::directory::keycloak::Inner;
 use crate::directory::keycloak::grants;
 use crate::directory::keycloak::representations::{User, first};
-use crate::directory::keycloak::users::{guest, strangers, substitutes};
+use crate::directory::keycloak::users::{guest, substitutes, usernames};
 use crate::directory::{Error, GuestRecord, Integrity};
 use crate::domain::Email;
 
@@ -35,21 +35,21 @@ pub fn record(user: &User) -> Option<GuestRecord> {
          the user's accounts. If the user is a copy of a guest, remove the attributes. If it is the guest, restore \
          them, or delete the user: guestlist invites the guest again"
     );
-    let record = strangers::identity(user, substitutes::id(&user.id), substitutes::address(&user.id)?);
+    let record = usernames::unmarked_identity(user, substitutes::id(&user.id), substitutes::address(&user.id)?);
     Some(GuestRecord { grants: grants::of_claims(user), integrity: Integrity::Unreadable, ..record })
 }
 
 /// A record at an address of a user with an unreadable mark. guestlist then invites nobody at this address. It has no
 /// claims: the user's own record has them.
-pub fn at(address: Email, user: &User) -> GuestRecord {
+pub fn at_address(address: Email, user: &User) -> GuestRecord {
     let id = substitutes::id(address.as_str());
-    GuestRecord { integrity: Integrity::Unreadable, ..strangers::identity(user, id, address) }
+    GuestRecord { integrity: Integrity::Unreadable, ..usernames::unmarked_identity(user, id, address) }
 }
 
 /// Such records at the user's own address and at the one in the unreadable mark.
 pub fn at_addresses(user: &User) -> impl Iterator<Item = GuestRecord> {
     let texts = [Some(user.email.as_str()), first(&user.attributes, guest::ADDRESS)].into_iter().flatten();
-    texts.filter(|_| is_unreadable(user)).filter_map(|text| Some(at(Email::parse(text).ok()?, user)))
+    texts.filter(|_| is_unreadable(user)).filter_map(|text| Some(at_address(Email::parse(text).ok()?, user)))
 }
 
 impl Inner {
@@ -57,7 +57,7 @@ impl Inner {
     /// copy with the mark would count as the guest.
     pub(in crate::directory::keycloak) async fn unmark_copies(&self, user: &User) -> Result<(), Error> {
         let Some(address) = guest::address(user) else { return Ok(()) };
-        for other in self.people().users_with(guest::ADDRESS, address.as_str()).await? {
+        for other in self.users().users_with(guest::ADDRESS, address.as_str()).await? {
             if other.id != user.id {
                 tracing::warn!(user = other.id, "has the ownership mark of another guest; the mark is removed");
                 let mut without = other.clone();

@@ -25,7 +25,7 @@ pub fn kept(before: &Snapshot, after: &Snapshot, operation: &Operation, at: Time
                 }
                 expected.mails.clone_from(&after.mails);
             }
-            Operation::Guest { change: GuestChange::RemoveAdopted | GuestChange::Unmanage, .. } => {
+            Operation::Guest { change: GuestChange::Release | GuestChange::Detach, .. } => {
                 // The identity remains, as a user or as a record without an ownership mark.
                 expected.guests.retain(|guest| guest.id != *id);
                 expected.guests.extend(now.cloned());

@@ -137,7 +137,7 @@ fn records_are_purged(sim: &Sim, view: View<'_>) {
 fn record_is_right(sim: &Sim, view: View<'_>, guest: &GuestRecord) {
     let mark = guest.mark.as_ref().unwrap();
     let key = ObjectRef::new(Kind::Membership, &*mark.namespace, &*mark.name);
-    let made = reference::is_made(guest);
+    let made = reference::is_created(guest);
     assert!(
         made || guest.login != Login::DisabledByGuestlist,
         "at rest {} was adopted and may not sign in",

@@ -442,6 +442,6 @@ pub fn held(guests: &[GuestRecord]) -> Rights {
 }
 
 /// Whether guestlist created the user behind a record.
-pub fn is_made(record: &GuestRecord) -> bool {
+pub fn is_created(record: &GuestRecord) -> bool {
     record.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created)
 }

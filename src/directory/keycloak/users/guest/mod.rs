@@ -39,7 +39,7 @@ pub struct Seen {
     /// Keycloak refused to show the enrolled methods.
     pub mfa_hidden: bool,
     /// The claims are blocked, whatever the attributes contain.
-    pub is_out: bool,
+    pub is_blocked: bool,
     /// The user has a password, and is only asked for another one.
     pub password: bool,
     /// When the user was first seen as joined, and MFA first seen as lost.
@@ -64,7 +64,7 @@ pub fn is_marked(user: &User) -> bool {
 }
 
 /// Whether guestlist created the user. Without a readable mark, it counts as not created.
-pub fn is_made(user: &User) -> bool {
+pub fn is_created(user: &User) -> bool {
     let mark = stored::read(user).and_then(|stored| stored.record.mark);
     mark.is_some_and(|mark| mark.origin == Origin::Created)
 }
@@ -138,7 +138,7 @@ pub fn record(user: &User, seen: &Seen) -> Option<GuestRecord> {
         email: Email::parse(&user.email).ok().or_else(|| substitutes::address(&user.id))?,
         // Keycloak refused to revoke these grants; applications do not see them.
         grants: match () {
-            () if seen.is_out => grants::blocked(user, &stored.address),
+            () if seen.is_blocked => grants::blocked(user, &stored.address),
             // A crash may have left sessions open, so the revoked claims are revoked again.
             () if !left => grants::with_revoked(grants::read(user, &stored.address), &revoked(&user.attributes)),
             () => grants::read(user, &stored.address),

@@ -2,12 +2,12 @@
 
 use crate::directory::UserRecord;
 use crate::directory::keycloak::representations::User;
-use crate::directory::keycloak::users::guest::is_made;
+use crate::directory::keycloak::users::guest::is_created;
 use crate::domain::Email;
 
 /// A workspace user, adopted or not. `None`: a guest that guestlist created, or a user without a valid address.
 pub fn workspace_user(user: &User) -> Option<UserRecord> {
-    if is_made(user) {
+    if is_created(user) {
         return None;
     }
     person(user)

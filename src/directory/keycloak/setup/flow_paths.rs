@@ -1,4 +1,4 @@
-//! The ways through a flow, by Keycloak's requirement rules: whether the sub-flow follows on each way that can sign a
+//! The paths through a flow, by Keycloak's requirement rules: whether the sub-flow follows on each path that can sign a
 //! user in. An execution that is not listed here counts as one that can sign a user in.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,36 +19,38 @@ const CONDITIONS: [&str; 7] = [
     "conditional-sub-flow-executed",
 ];
 /// Steps that do not sign a user in: an existing session, another server's sign-in with its own flows, a refusal.
-const SIGN_NOBODY_IN: [&str; 4] =
+const NO_SIGN_IN: [&str; 4] =
     ["auth-cookie", "identity-provider-redirector", "organization", "deny-access-authenticator"];
 /// Steps that need a user identified by an earlier step. They may follow the sub-flow, but do not replace it.
-const NEED_A_USER: [&str; 4] =
+const AFTER_IDENTIFICATION: [&str; 4] =
     ["auth-otp-form", "webauthn-authenticator", "auth-recovery-authn-code-form", "direct-grant-validate-otp"];
 
-/// How a way through a flow ends.
+/// How a path through a flow ends.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum End {
     /// No step signed a user in.
-    Nobody,
+    NotSignedIn,
     /// The sub-flow follows each step that can sign a user in.
-    Passed,
+    Enforced,
     /// The step with this name can sign a user in, and the sub-flow does not follow.
-    Open(String),
+    Bypassed(String),
 }
 
 impl MfaGate {
-    /// The sub-flows that at least one way through a flow skips. All of them, if no way signs a user in.
+    /// The sub-flows that at least one path through a flow skips. All of them, if no path signs a user in.
     pub fn missing(&self, rows: &Rows, configs: &BTreeMap<String, Value>) -> MissingFlow {
         let mut missing = MissingFlow::default();
         for sub_flow in self.sub_flows.iter().filter(|sub_flow| !sub_flow.is_optional) {
             let ends = rows.ends(&|at| rows.is_sub_flow(at, sub_flow, configs));
-            let is_passed = ends.contains(&End::Passed);
-            let open: BTreeSet<String> =
-                ends.into_iter().filter_map(|end| if let End::Open(step) = end { Some(step) } else { None }).collect();
-            if !is_passed || !open.is_empty() {
+            let is_enforced = ends.contains(&End::Enforced);
+            let bypassing: BTreeSet<String> = ends
+                .into_iter()
+                .filter_map(|end| if let End::Bypassed(step) = end { Some(step) } else { None })
+                .collect();
+            if !is_enforced || !bypassing.is_empty() {
                 missing.sub_flows.push(sub_flow);
             }
-            missing.steps.extend(open);
+            missing.steps.extend(bypassing);
         }
         missing
     }
@@ -56,16 +58,16 @@ impl MfaGate {
 
 type Ends = BTreeSet<End>;
 /// Whether the row at an index is the sub-flow.
-type IsWanted<'a> = dyn Fn(usize) -> bool + 'a;
+type IsGate<'a> = dyn Fn(usize) -> bool + 'a;
 
 impl Rows {
-    /// The end of each way through the flow.
-    fn ends(&self, is_wanted: &IsWanted<'_>) -> Ends {
-        self.through(&self.children(None), &Ends::from([End::Nobody]), is_wanted)
+    /// The end of each path through the flow.
+    fn ends(&self, is_gate: &IsGate<'_>) -> Ends {
+        self.ends_of_flow(&self.children(None), &Ends::from([End::NotSignedIn]), is_gate)
     }
 
     /// Runs the executions of one flow: all required ones, or one of the alternatives if none is required.
-    fn through(&self, flow: &[usize], from: &Ends, is_wanted: &IsWanted<'_>) -> Ends {
+    fn ends_of_flow(&self, flow: &[usize], from: &Ends, is_gate: &IsGate<'_>) -> Ends {
         let requirement = |at: usize| text(&self.0[at], "requirement");
         let runs = |at: usize| {
             let is_condition = CONDITIONS.contains(&text(&self.0[at], "providerId"));
@@ -77,33 +79,33 @@ impl Rows {
         if !sequence.is_empty() {
             ends.clone_from(from);
             for &at in &sequence {
-                let skipped = if requirement(at) == "REQUIRED" || is_wanted(at) { Ends::new() } else { ends.clone() };
-                ends = self.past(at, &ends, is_wanted);
+                let skipped = if requirement(at) == "REQUIRED" || is_gate(at) { Ends::new() } else { ends.clone() };
+                ends = self.ends_of_execution(at, &ends, is_gate);
                 ends.extend(skipped);
             }
         }
         // Beside conditional sub-flows alone, alternatives count as well, because versions of Keycloak differ there.
         if sequence.iter().all(|at| requirement(*at) != "REQUIRED") {
-            ends.extend(alternatives.iter().flat_map(|at| self.past(*at, from, is_wanted)));
+            ends.extend(alternatives.iter().flat_map(|at| self.ends_of_execution(*at, from, is_gate)));
         }
         ends
     }
 
     /// Runs one execution.
-    fn past(&self, at: usize, from: &Ends, is_wanted: &IsWanted<'_>) -> Ends {
+    fn ends_of_execution(&self, at: usize, from: &Ends, is_gate: &IsGate<'_>) -> Ends {
         let row = &self.0[at];
-        if is_wanted(at) {
-            return from.iter().map(|_| End::Passed).collect();
+        if is_gate(at) {
+            return from.iter().map(|_| End::Enforced).collect();
         }
         if row["authenticationFlow"] == true {
-            return self.through(&self.children(Some(at)), from, is_wanted);
+            return self.ends_of_flow(&self.children(Some(at)), from, is_gate);
         }
         let (provider, name) = (text(row, "providerId"), text(row, "displayName"));
-        let open = || End::Open(if name.is_empty() { provider } else { name }.to_owned());
+        let bypassed = || End::Bypassed(if name.is_empty() { provider } else { name }.to_owned());
         let after = |end: &End| match end {
-            end if SIGN_NOBODY_IN.contains(&provider) => end.clone(),
-            End::Passed | End::Open(_) if NEED_A_USER.contains(&provider) => end.clone(),
-            _ => open(),
+            end if NO_SIGN_IN.contains(&provider) => end.clone(),
+            End::Enforced | End::Bypassed(_) if AFTER_IDENTIFICATION.contains(&provider) => end.clone(),
+            _ => bypassed(),
         };
         from.iter().map(after).collect()
     }
@@ -223,7 +225,7 @@ mod tests {
     proptest! {
         #[test]
         fn flow_is_open_exactly_where_a_run_goes_around_the_sub_flow(flow in flow(execution())) {
-            let said = judged(&flow).iter().any(|end| matches!(end, End::Open(_)));
+            let said = judged(&flow).iter().any(|end| matches!(end, End::Bypassed(_)));
             prop_assert_eq!(said, runs(&flow).iter().any(|run| is_open(run)));
         }
     }
@@ -237,15 +239,15 @@ mod tests {
         };
         let cookie = || ("ALTERNATIVE", Execution::Step("auth-cookie"));
         let enforced = || alternative(&["auth-username-form", "auth-password-form"], true);
-        let open = |step: &str| Ends::from([End::Nobody, End::Passed, End::Open(step.to_owned())]);
-        assert_eq!(judged(&[cookie(), enforced()]), Ends::from([End::Nobody, End::Passed]));
+        let open = |step: &str| Ends::from([End::NotSignedIn, End::Enforced, End::Bypassed(step.to_owned())]);
+        assert_eq!(judged(&[cookie(), enforced()]), Ends::from([End::NotSignedIn, End::Enforced]));
         for step in ["auth-password-form", "webauthn-authenticator-passwordless", "acme-sms", "auth-spnego"] {
             let around = alternative(&["auth-username-form", step], false);
             assert_eq!(judged(&[cookie(), around, enforced()]), open(step));
         }
         assert_eq!(judged(&[cookie(), alternative(&["auth-otp-form"], false), enforced()]), open("auth-otp-form"));
         let later = ("ALTERNATIVE", Execution::Flow(vec![enforced_and("auth-otp-form")]));
-        assert_eq!(judged(&[cookie(), later]), Ends::from([End::Nobody, End::Passed]));
+        assert_eq!(judged(&[cookie(), later]), Ends::from([End::NotSignedIn, End::Enforced]));
     }
 
     /// The wanted sub-flow, and a second factor after it.

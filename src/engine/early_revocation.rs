@@ -15,7 +15,7 @@ const SLOW: SignedDuration = SignedDuration::from_secs(10);
 
 /// The time since which a full read has been due.
 #[derive(Debug, Default)]
-pub(super) struct Unread {
+pub(super) struct EarlyRevocationState {
     since: Option<Timestamp>,
     /// All memberships were queued for an early revocation.
     begun: bool,
@@ -34,13 +34,13 @@ impl Engine {
     /// Records that a full read begins, or failed.
     pub(super) fn not_read_yet(&mut self, now: Timestamp) {
         if !self.health.directory {
-            self.unread.since.get_or_insert(now);
+            self.early_revocation.since.get_or_insert(now);
         }
     }
 
     /// Records that the directory was read in full.
     pub(super) fn is_read(&mut self) {
-        self.unread = Unread::default();
+        self.early_revocation = EarlyRevocationState::default();
         self.health.reading = None;
     }
 
@@ -52,23 +52,23 @@ impl Engine {
 
     fn early_since(&self) -> Option<Timestamp> {
         let declared = self.health.listed.len() == Kind::ALL.len();
-        let since = self.unread.since.filter(|_| declared && !self.health.directory)?;
+        let since = self.early_revocation.since.filter(|_| declared && !self.health.directory)?;
         since.checked_add(SLOW).ok()
     }
 
     /// When early revocation begins. `None`: it has begun, or is not due.
     pub(super) fn early_at(&self) -> Option<Timestamp> {
-        self.early_since().filter(|_| !self.unread.begun)
+        self.early_since().filter(|_| !self.early_revocation.begun)
     }
 
     /// Whether early revocation has begun.
     pub(super) fn has_begun_early(&self) -> bool {
-        self.unread.begun && !self.health.directory
+        self.early_revocation.begun && !self.health.directory
     }
 
     /// Queues every membership, once.
     pub(super) fn begin_early(&mut self) {
-        if std::mem::replace(&mut self.unread.begun, true) {
+        if std::mem::replace(&mut self.early_revocation.begun, true) {
             return;
         }
         tracing::warn!("the directory is not read in full yet: access that the specs end is revoked guest by guest");
@@ -89,14 +89,14 @@ impl Engine {
 
     /// The next task that revokes access that the specs end. `None`: nothing is left to revoke, as far as is known.
     pub(super) fn advance_early(&mut self, key: &ObjectRef, now: Timestamp) -> Option<Task> {
-        if let Some(again) = self.held_back(key, now) {
+        if let Some(again) = self.backoff_end(key, now) {
             self.queue.at(key, again);
             return None;
         }
         let (address, known) = self.record_of(key)?;
         let looked = self.rounds.get(key).is_some_and(|round| round.was_read);
         let inputs = self.inputs(now);
-        let planned = panics::caught(|| (plan::revoke::plan(inputs, key), plan::revoke::may_revoke(inputs, key)));
+        let planned = panics::catch_panic(|| (plan::revoke::plan(inputs, key), plan::revoke::may_revoke(inputs, key)));
         let (plan, may_revoke) = planned
             .map_err(|message| self.planner_panicked(&key.into(), &message, now))
             .unwrap_or((Plan::nothing(), false));

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use crate::cache::{CacheEntry, Kind};
 use crate::engine::{Engine, Priority};
-use crate::plan::{PruneScope, behind};
+use crate::plan::{PruneScope, missing_guests};
 
 const SUBJECT: &str = "DirectoryBehind";
 /// Maximum number of memberships that the log names.
@@ -21,12 +21,12 @@ impl Engine {
             return;
         }
         self.compared = true;
-        let missing: Vec<_> = behind::missing(&self.objects, &self.directory).collect();
+        let missing: Vec<_> = missing_guests::missing(&self.objects, &self.directory).collect();
         if missing.is_empty() {
             return;
         }
         let count = missing.len();
-        let names: Vec<_> = missing.iter().take(NAMED).map(|entry| behind::named(entry)).collect();
+        let names: Vec<_> = missing.iter().take(NAMED).map(|entry| missing_guests::named(entry)).collect();
         let names = names.join(", ");
         let more = count.saturating_sub(NAMED);
         tracing::error!(
@@ -34,7 +34,7 @@ impl Engine {
             more,
             "DirectoryBehind: the directory has no record of {names}; no invitation goes out. {WAY_ON}"
         );
-        let uids = behind::uids(missing.into_iter());
+        let uids = missing_guests::uids(missing.into_iter());
         self.directory.set_missing(uids);
         self.report_missing();
     }
@@ -67,7 +67,7 @@ impl Engine {
             None => false,
             // The membership was readable when its record was found missing.
             Some(CacheEntry::Unreadable { .. }) => true,
-            Some(CacheEntry::Read(entry)) => behind::is_missing(entry, &self.directory),
+            Some(CacheEntry::Read(entry)) => missing_guests::is_missing(entry, &self.directory),
         }
     }
 

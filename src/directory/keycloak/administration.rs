@@ -100,7 +100,7 @@ impl Directory {
             }
         }
         if unknown {
-            let some = self.0.people().page(0, SUGGESTED).await?;
+            let some = self.0.users().page(0, SUGGESTED).await?;
             let is_guest = |user: &User| guest::is_marked(user);
             known.suggestions =
                 some.iter().filter(|user| !is_guest(user)).filter_map(guest::person).map(|user| user.email).collect();
@@ -109,7 +109,7 @@ impl Directory {
     }
 
     async fn known_user(&self, email: &Email) -> Result<Option<KnownUser>, Error> {
-        let Some(user) = self.0.people().user_at(email).await? else {
+        let Some(user) = self.0.users().user_at(email).await? else {
             return Ok(self.0.user_named(email).await?.map(|_| KnownUser::Username));
         };
         if has_left(&user) {

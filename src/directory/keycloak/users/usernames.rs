@@ -14,11 +14,11 @@ pub fn at_username(user: &User) -> Option<GuestRecord> {
     if guest::is_marked(user) || user.email.eq_ignore_ascii_case(address.as_str()) {
         return None;
     }
-    Some(identity(user, substitutes::id(&user.id), address))
+    Some(unmarked_identity(user, substitutes::id(&user.id), address))
 }
 
 /// An identity without an ownership mark.
-pub fn identity(user: &User, id: GuestId, address: Email) -> GuestRecord {
+pub fn unmarked_identity(user: &User, id: GuestId, address: Email) -> GuestRecord {
     GuestRecord {
         id,
         revision: Revision(0),

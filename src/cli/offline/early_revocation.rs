@@ -6,7 +6,7 @@ use std::sync::Arc;
 use futures::{StreamExt, stream};
 use jiff::Timestamp;
 
-use super::manifests::Given;
+use super::manifests::DesiredState;
 use super::object_store::InMemoryObjects;
 use super::session::CompletedStep;
 use crate::cache::{CacheEntry, Kind, ObjectCache, ObjectRef};
@@ -21,10 +21,10 @@ use crate::util::clock::Clock;
 /// Number of concurrent reads.
 const AT_ONCE: usize = 4;
 /// Number of consecutive failed reads after which this phase gives up.
-const HOPELESS: usize = 8;
+const MAX_FAILED_READS: usize = 8;
 
 /// The revocations that follow from the files, planned on individually read guests.
-pub struct Early {
+pub struct EarlyRevocation {
     objects: Arc<InMemoryObjects>,
     index: ObjectCache,
     directory_cache: DirectoryCache,
@@ -34,18 +34,18 @@ pub struct Early {
     pub failed: Vec<String>,
 }
 
-impl Early {
+impl EarlyRevocation {
     /// Reads each guest whose access the files may end. Guests whose access the files certainly end come first.
-    pub async fn plan(given: &Given, directory: &(impl DirectoryReader + ?Sized)) -> Self {
+    pub async fn plan(desired: &DesiredState, directory: &(impl DirectoryReader + ?Sized)) -> Self {
         let clock = Clock::new(Timestamp::now);
-        let objects = Arc::new(InMemoryObjects::holding(given.objects.iter().cloned(), clock.clone()));
+        let objects = Arc::new(InMemoryObjects::holding(desired.objects.iter().cloned(), clock.clone()));
         let mut index = ObjectCache::default();
         for kind in Kind::ALL {
             index.replace(kind, objects.list(kind).into_iter().map(Into::into).collect());
         }
         let (mut directory_cache, mut failed) = (DirectoryCache::default(), Vec::new());
         let mut keys: Vec<ObjectRef> = index.keys(Kind::Membership).collect();
-        let inputs = inputs(given, &index, &directory_cache, clock.now());
+        let inputs = inputs(desired, &index, &directory_cache, clock.now());
         keys.retain(|key| revoke::may_revoke(inputs, key));
         keys.sort_by_cached_key(|key| !revoke::is_ended(inputs, key));
         let addressed: Vec<(ObjectRef, Email)> =
@@ -61,7 +61,7 @@ impl Early {
                 Err(fault) => failed.push(format!("{key}: {fault}")),
             }
             // If the directory does not answer, the remaining guests are not read.
-            if !any && failed.len() >= HOPELESS {
+            if !any && failed.len() >= MAX_FAILED_READS {
                 break;
             }
         }
@@ -69,7 +69,7 @@ impl Early {
         let now = clock.now();
         let planned = addressed
             .iter()
-            .map(|(key, _)| (key.clone(), revoke::plan(self::inputs(given, &index, &directory_cache, now), key)));
+            .map(|(key, _)| (key.clone(), revoke::plan(self::inputs(desired, &index, &directory_cache, now), key)));
         let plans = planned.filter(|(_, plan)| !plan.steps.is_empty()).collect();
         Self { objects, index, directory_cache, clock, plans, failed }
     }
@@ -118,7 +118,7 @@ impl Early {
 }
 
 fn inputs<'a>(
-    given: &'a Given,
+    desired: &'a DesiredState,
     index: &'a ObjectCache,
     directory_cache: &'a DirectoryCache,
     now: Timestamp,
@@ -126,13 +126,13 @@ fn inputs<'a>(
     Inputs {
         declared: index,
         observed: directory_cache,
-        workspace: &given.workspace,
-        owner: &given.owner,
+        workspace: &desired.workspace,
+        owner: &desired.owner,
         directory_available: false,
         unsent: false,
         invitations: &NO_INVITATIONS,
         scope: AvailableFacts::SPECS,
-        prune_scope: given.prune_scope,
+        prune_scope: desired.prune_scope,
         now,
     }
 }
