@@ -175,6 +175,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn domains_have_a_length_limit_for_labels_and_as_a_whole() {
+        let label = |length: usize| "b".repeat(length);
+        assert!(Domain::parse(&format!("{}.example", label(63))).is_ok());
+        assert!(Domain::parse(&format!("{}.example", label(64))).unwrap_err().contains("longer than 63 characters"));
+        let long = |last: usize| format!("{0}.{0}.{0}.{1}", label(63), label(last));
+        assert_eq!(long(61).len(), LONGEST_DOMAIN);
+        assert!(Domain::parse(&long(61)).is_ok());
+        for last in [62, 63] {
+            assert!(Domain::parse(&long(last)).unwrap_err().contains("longer than 253 characters"));
+        }
+    }
+
+    #[test]
+    fn quoted_text_is_short_with_and_without_escapes() {
+        assert_eq!(quote("acme"), "\"acme\"");
+        assert_eq!(quote(&"a".repeat(49)), format!("\"{}\"…", "a".repeat(48)));
+        // An escape of this character has five characters, so twelve fit into 60.
+        assert_eq!(quote(&"\u{1}".repeat(40)), format!("\"{}\"…", "\\u{1}".repeat(12)));
+    }
+
+    #[test]
     fn one_mailbox_in_ascii_reads() {
         for text in ["bob@acme.example", "Bob.O'Neil+tag@ACME.example", "a@b.c", "x@xn--bcher-kva.example", "1@2.3"] {
             assert_eq!(Email::parse(text).unwrap().as_str(), text.to_ascii_lowercase());

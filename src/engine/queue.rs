@@ -235,6 +235,20 @@ mod tests {
     use super::*;
     use crate::cache::Kind;
 
+    #[test]
+    fn depth_counts_queued_keys_and_running_those_taken() {
+        let mut queue = Queue::default();
+        for name in ["a", "b", "b", "c"] {
+            queue.push(key(name), Priority::Live);
+        }
+        assert_eq!((queue.depth(), queue.running()), (3, 0));
+        queue.pop();
+        queue.pop();
+        assert_eq!((queue.depth(), queue.running()), (1, 2));
+        queue.done(&key("a"));
+        assert_eq!((queue.depth(), queue.running()), (1, 1));
+    }
+
     fn key(name: &str) -> QueueKey {
         ObjectRef::new(Kind::Membership, "ns", name).into()
     }

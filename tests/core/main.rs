@@ -38,5 +38,6 @@ mod policy_file;
 mod rule_matrix;
 mod rules;
 mod simulation;
+mod statuses;
 mod unknown_mfa;
 mod watch;

@@ -55,3 +55,20 @@ fn plan_of_revocations_has_the_basis_of_the_whole_plan() {
     assert_eq!((early.basis, &early.events), (whole.basis, &whole.events));
     assert!(!early.events.is_empty() && !early.steps.is_empty(), "{early:?}");
 }
+
+#[test]
+fn edit_of_member_partner_or_share_may_revoke() {
+    let edits: [(&str, Ending); 3] = [
+        ("the membership", |world| world.member("bob", "GuestUser", "expiresAt: 2030-01-01T00:00:00Z")),
+        ("the partner", |world| world.partner("acme", &format!("{ADMIN}\nexpiresAt: 2030-01-01T00:00:00Z"))),
+        ("a share", |world| world.share("instagram", "guestAdminRole: Manager")),
+    ];
+    for (edited, happens) in edits {
+        let (mut world, bob) = shared();
+        happens(&mut world);
+        assert!(!is_ended(world.seen(), &bob), "{edited}");
+        assert!(may_revoke(world.seen(), &bob), "{edited}");
+        world.settle();
+        assert!(!may_revoke(world.seen(), &bob), "{edited}, after the next status");
+    }
+}

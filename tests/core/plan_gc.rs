@@ -2,8 +2,8 @@
 use crate::support::in_memory::{SPACE, World, email};
 use guestlist::cache::{Kind, Object, ObjectRef};
 use guestlist::directory::{GuestChange, Login, Operation};
-use guestlist::plan::PruneScope;
 use guestlist::plan::gc::{self, GarbageCollection};
+use guestlist::plan::{PruneScope, Step};
 use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::SignedDuration;
 
@@ -404,6 +404,22 @@ fn deactivated_record_is_purged_in_time_and_then_its_partner() {
     let all = world.directory.0.lock().unwrap().everything().unwrap();
     assert!(all.guests.is_empty() && all.partners.is_empty());
     assert_eq!(planned(&world).next_check, None);
+}
+
+#[test]
+fn partner_with_records_of_guests_is_not_purged() {
+    let mut world = shared();
+    policy(&mut world, "{after: 24h, perHour: 100%}");
+    world.partner("acme", "hostAdmins: [alice@host.example]\ndeletion: Cascade");
+    world.settle();
+    world.delete(Kind::Partner, "acme");
+    world.settle();
+    world.now += SignedDuration::from_hours(24);
+    let is_partner = |step: &Step| matches!(step.operation, Operation::Partner { .. });
+    let due = planned(&world).steps;
+    assert_eq!((due.len(), due.iter().filter(|step| is_partner(step)).count()), (3, 0), "{due:?}");
+    world.settle();
+    assert_eq!(world.directory_cache.partners().count(), 0);
 }
 
 #[test]

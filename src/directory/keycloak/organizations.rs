@@ -203,6 +203,32 @@ mod tests {
     }
 
     #[test]
+    fn record_with_any_change_by_hand_is_outdated() {
+        let integrity = |change: &dyn Fn(&mut Organization)| {
+            let mut organization = organization("1", "acme", "acme");
+            change(&mut organization);
+            record(&organization).map(|record| record.integrity)
+        };
+        let set = |name: &'static str, value: &'static str| {
+            move |organization: &mut Organization| {
+                organization.attributes.insert(name.to_owned(), vec![value.to_owned()]);
+            }
+        };
+        assert_eq!(integrity(&|_| {}), Some(Integrity::Intact));
+        assert_eq!(integrity(&set(HOST_ADMINS, "alice@host.example")), Some(Integrity::Intact));
+        assert_eq!(integrity(&set(HOST_ADMINS, "no address")), Some(Integrity::Outdated));
+        assert_eq!(integrity(&set(DEACTIVATED_AT, "yesterday")), Some(Integrity::Outdated));
+        assert_eq!(integrity(&|organization| organization.enabled = false), Some(Integrity::Outdated));
+        assert_eq!(integrity(&set(SUSPENDED, OFF)), Some(Integrity::Outdated), "it is suspended and enabled");
+        for name in [INSTALLATION, CLUSTER, NAMESPACE, NAME, UID, ID] {
+            let removed = integrity(&|organization| {
+                organization.attributes.remove(name);
+            });
+            assert_eq!(removed, Some(Integrity::Unreadable), "{name}");
+        }
+    }
+
+    #[test]
     fn identifier_of_two_organizations_is_of_neither() {
         let id = |name: &str| PartnerId(name.to_owned());
         let [acme, zeta] = ["acme", "zeta"].map(|name| organization("1", name, name));

@@ -206,6 +206,16 @@ mod tests {
     }
 
     #[test]
+    fn shrunk_listing_ends_at_a_page_that_is_less_than_half_full() {
+        for (rows, ends) in [(12, false), (11, true)] {
+            let mut pages = Pages::of(100);
+            assert!(pages.shrink() && pages.size() == 25);
+            let end = pages.add_page(&people(rows)).unwrap() == PageStep::End;
+            assert_eq!(end, ends, "{rows} rows of 25");
+        }
+    }
+
+    #[test]
     fn pages_have_a_smallest_size() {
         let mut pages = Pages::default();
         let sizes: Vec<_> = std::iter::from_fn(|| pages.shrink().then(|| pages.size())).collect();

@@ -56,3 +56,20 @@ pub fn shortened(text: &str, longest: usize) -> String {
     };
     text.chars().take_while(fits).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_lose_what_keycloak_refuses_and_nothing_else() {
+        let pair = |first: &str, last: &str| (first.to_owned(), last.to_owned());
+        assert_eq!(names("Ana  Maria\tde la Cruz"), pair("Ana Maria de la", "Cruz"));
+        assert_eq!(names("Ana"), pair("Ana", "-"));
+        assert_eq!(names("<>"), pair("-", "-"));
+        assert_eq!(names("A\u{7}na <Cruz> O'Neil-Źródło"), pair("Ana Cruz", "O'Neil-Źródło"));
+        for refused in r#"<>&"$%!#?§;*~/\|^=[]{}()"#.chars() {
+            assert_eq!(names(&format!("Ana{refused} Cruz")), pair("Ana", "Cruz"), "{refused}");
+        }
+    }
+}
