@@ -423,6 +423,24 @@ fn partner_with_records_of_guests_is_not_purged() {
 }
 
 #[test]
+fn partial_files_keep_grants_of_shares_that_they_do_not_have() {
+    let mut world = shared();
+    assert_eq!(world.access(), ["bob: instagram as Collaborator", "carol: instagram as Manager"]);
+    let bob = ObjectRef::new(Kind::Membership, SPACE, "bob");
+    world.prune_scope = PruneScope::Declared;
+    vanish(&mut world, Kind::Share, "instagram");
+    assert_eq!(world.plan(&bob).steps, [], "the share may be declared elsewhere");
+    let mut record = world.record("bob").unwrap();
+    for held in record.grants.values_mut() {
+        held.grant.share_uid.clear();
+    }
+    world.directory_cache.set_guest(&email("bob@acme.example"), Some(record));
+    let steps = world.plan(&bob).steps;
+    let revokes = |step: &Step| matches!(&step.operation, Operation::Guest { change: GuestChange::Revoke { .. }, .. });
+    assert!(steps.len() == 1 && revokes(&steps[0]), "a grant without a share is declared nowhere: {steps:?}");
+}
+
+#[test]
 fn hourly_purges_stay_within_policy_percentage_rounded_up() {
     let mut world = crowd(10);
     policy(&mut world, "{after: 1h, perHour: 25%}");

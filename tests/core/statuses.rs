@@ -163,3 +163,33 @@ fn only_counts_of_a_stored_share_or_partner_are_written_late() {
     let member = Status::Membership(Box::new(member));
     assert!(matches!(difference(&world, Kind::Membership, "bob", &member), Some(StatusChange::More(_))));
 }
+
+#[test]
+fn changed_record_requeues_only_partners_that_are_being_deleted() {
+    let mut world = World::acme();
+    world.settle();
+    let acme = ObjectRef::new(Kind::Partner, SPACE, "acme");
+    let dependents = |world: &World| world.index.dependents_of_guest(&email("bob@acme.example"));
+    let live = dependents(&world);
+    assert!(!live.keys.contains(&acme) && live.counts.contains(&acme), "{live:?}");
+    world.delete(Kind::Partner, "acme");
+    assert!(dependents(&world).keys.contains(&acme));
+}
+
+#[test]
+fn host_admin_of_any_partner_counts_if_the_policy_is_unknown() {
+    let mut world = World::acme();
+    world.workspace = guestlist::workspace_policy::WorkspacePolicy::default();
+    world.partner("zeta", "hostAdmins: [bob@acme.example]");
+    let bob = ObjectRef::new(Kind::Membership, SPACE, "bob");
+    let violations = |policy: bool| {
+        let mut inputs = world.seen();
+        inputs.scope.policy = policy;
+        let Some(Status::Membership(status)) = guestlist::plan::plan(inputs, &bob).status else { panic!() };
+        status.violations.into_iter().map(|violation| violation.reason).collect::<Vec<_>>()
+    };
+    let known = violations(true);
+    let unknown = violations(false);
+    assert!(!known.contains(&"IsWorkspaceUser".to_owned()), "{known:?}");
+    assert!(unknown.contains(&"IsWorkspaceUser".to_owned()), "{unknown:?}");
+}

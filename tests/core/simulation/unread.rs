@@ -253,3 +253,22 @@ fn record_changed_before_an_early_revocation_is_read_again() {
     }
     assert!(refused > 0);
 }
+
+#[test]
+fn directory_that_fails_is_shown_by_every_object_and_ends_so() {
+    let mut sim = Sim::new(0);
+    walk::begin(&mut sim);
+    let objects: Vec<_> = sim.server.at(sim.server.version).keys().cloned().collect();
+    assert!(objects.len() > 5, "{objects:?}");
+    sim.engine.handle(down(), sim.now);
+    wait(&mut sim, SignedDuration::from_secs(30));
+    for object in &objects {
+        let (status, reason) = ready(&sim, object.kind, &object.name);
+        assert_eq!((status.as_str(), reason.as_str()), ("Unknown", "DirectoryUnavailable"), "{object}");
+    }
+    sim.load();
+    sim.settle();
+    for object in &objects {
+        assert_ne!(ready(&sim, object.kind, &object.name).1, "DirectoryUnavailable", "{object}");
+    }
+}
