@@ -102,7 +102,7 @@ fn waiting_membership_names_its_inviter() {
 }
 
 #[test]
-fn joined_guest_is_told_whether_no_method_or_another_is_enrolled() {
+fn joined_guest_sees_if_no_or_another_method_is_enrolled() {
     let mut world = World::acme();
     world.partner("acme", &format!("{ADMIN}\nmfa: {{methods: [WebAuthn]}}"));
     world.settle();
