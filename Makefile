@@ -48,7 +48,7 @@ fuzz: needs-cargo ## Fuzzes all parsers for some minutes (INPUTS=, SEED=); make 
 MUTANTS_VERSION := 27.1.0
 
 mutants: export PATH := $(CURDIR)/target/mutants/tools/bin:$(PATH)
-mutants: needs-cargo ## Tests mutants of the pure code: SAMPLE=40 SEED=7 takes up to an hour, all take nights (SHARD=1/8)
+mutants: needs-cargo controlplane ## Tests mutants of the pure code: SAMPLE=40 SEED=7 takes up to an hour, all take nights (SHARD=1/8)
 	@cargo mutants --version 2>/dev/null | grep -qx 'cargo-mutants $(MUTANTS_VERSION)' || \
 	  cargo install --locked --root target/mutants/tools cargo-mutants --version $(MUTANTS_VERSION)
 	cargo run --locked --quiet --example mutants -- --sample "$(SAMPLE)" --seed "$(SEED)" --shard "$(SHARD)" --only "$(ONLY)" --from "$(FROM)"
