@@ -69,12 +69,13 @@ deny: needs-cargo
 	@if cargo deny fetch db 2>/dev/null; then cargo deny check advisories; else \
 	  echo "The known vulnerabilities are not checked: their database cannot be fetched."; fi
 
-generate: needs-cargo ## Writes what is made from the code: CRDs, the chart's copy of them, the reference in docs/
+generate: needs-cargo ## Writes what is made: CRDs, the chart's copy of them and its README, the reference in docs/
 	cargo run --locked --quiet -- crds --output crds
 	rm -f $(CHART_CRDS)/*.yaml
 	mkdir -p $(CHART_CRDS) docs
 	cp crds/*.yaml $(CHART_CRDS)/
 	for page in rules conditions fields metrics; do cargo run --locked --quiet -- explain --markdown $$page > docs/$$page.md || exit 1; done
+	GUESTLIST_WRITE_CHART_README=1 cargo test --locked --quiet --test local readme_lists_the_values
 
 controlplane: needs-go ## Builds etcd, kube-apiserver, kubectl, kube-controller-manager and helm, once
 	@cd tests/controlplane && go run . build --out ../../target/controlplane

@@ -13,6 +13,7 @@ mod support {
 
 mod apply;
 mod backups;
+mod chart_values;
 mod cli;
 mod directory_cli;
 mod directory_contract;

@@ -250,6 +250,13 @@ fn fresh_directory() -> PathBuf {
     dir
 }
 
+/// Runs a program of the build that needs no cluster, such as `helm template`.
+#[track_caller]
+pub fn run_built(name: &str, arguments: &[&str], input: &str) -> Said {
+    let home = option_env!("CARGO_TARGET_TMPDIR").map_or_else(std::env::temp_dir, PathBuf::from);
+    run(Command::new(programs().join(name)).env("HOME", home).args(arguments), input)
+}
+
 /// Runs a program to its end.
 fn run(command: &mut Command, input: &str) -> Said {
     let mut child = command

@@ -1,32 +1,19 @@
-//! The Helm chart renders, a real API server accepts all of it, and its roles and its admission policy work as
-//! documented.
+//! The roles of the chart and its admission policies work as documented, and it carries the committed CRDs.
 
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::{CHART, rendered};
 use crate::support::controlplane::ControlPlane;
-
-const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/guestlist");
-
-fn rendered(plane: &ControlPlane, arguments: &[&str]) -> String {
-    let output = plane
-        .program("helm")
-        .args(["template", "guestlist", CHART, "--namespace=guestlist"])
-        .args(arguments)
-        .output()
-        .expect("helm runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("UTF-8")
-}
+use crate::support::operator::Operator;
 
 fn install(plane: &ControlPlane) {
     let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: guestlist, labels: {pod-security.kubernetes.io/enforce: restricted, pod-security.kubernetes.io/warn: restricted}}\n";
     plane.apply(namespace);
-    let crds = rendered(plane, &["--show-only=templates/crds.yaml"]);
-    plane.apply(&crds);
+    plane.apply(&Operator::template(plane, "crds"));
     plane.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]).ok();
-    let said = plane.kubectl_with(&["apply", "--server-side", "-f", "-"], &rendered(plane, &[]));
+    let said = plane.kubectl_with(&["apply", "--server-side", "-f", "-"], &rendered("default"));
     assert!(!said.stderr.contains("Warning"), "{}", said.stderr);
     said.ok();
 }
@@ -74,7 +61,7 @@ fn eventually_passes(plane: &ControlPlane, arguments: &[&str]) {
 }
 
 #[test]
-fn the_chart_carries_the_committed_crds() {
+fn chart_carries_the_committed_crds() {
     let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
     let names = |dir: &Path| -> Vec<_> {
         let mut names: Vec<_> =
@@ -91,10 +78,8 @@ fn the_chart_carries_the_committed_crds() {
 }
 
 #[test]
-fn chart_installs_on_api_server_and_its_roles_and_policy_hold() {
+fn roles_and_admission_policies_of_the_chart_hold() {
     let plane = ControlPlane::start_with_controllers();
-    let lint = plane.program("helm").args(["lint", "--strict", CHART]).output().expect("helm runs");
-    assert!(lint.status.success(), "{}", String::from_utf8_lossy(&lint.stdout));
     install(&plane);
     plane.kubectl(&["create", "namespace", "partners"]).ok();
     plane.apply(ACME);
@@ -153,44 +138,4 @@ fn chart_installs_on_api_server_and_its_roles_and_policy_hold() {
     assert!(refused.contains("loses access") && refused.contains("guestlist.dev/allow-deletion=true"), "{refused}");
     plane.kubectl(&["annotate", "crd", definition, "guestlist.dev/allow-deletion=true"]).ok();
     plane.kubectl(&["delete", "crd", definition, "--dry-run=server"]).ok();
-}
-
-#[test]
-fn a_realm_of_keycloak_is_the_directory_where_the_values_say_so() {
-    let plane = ControlPlane::start();
-    let render = |values: &[&str]| {
-        let output =
-            plane.program("helm").args(["template", "guestlist", CHART]).args(values).output().expect("helm runs");
-        (output.status.success(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
-    };
-    let realm = "--set=directory=keycloak:https://id.host.example#workspace";
-    let (rendered, said) = render(&[realm, "--set=keycloak.existingSecret=guestlist", "--set=keycloak.trustCa=true"]);
-    assert!(rendered, "{said}");
-    for part in [
-        "--directory=keycloak:https://id.host.example#workspace",
-        "value: /run/secrets/keycloak/client-secret",
-        "value: /run/secrets/keycloak/ca.crt",
-        "secretName: guestlist",
-    ] {
-        assert!(said.contains(part), "{part}: {said}");
-    }
-    assert!(!said.contains("PersistentVolumeClaim") && !said.contains("/var/lib/guestlist"), "{said}");
-    plane.kubectl_with(&["apply", "--dry-run=client", "-f", "-"], &said).ok();
-    let (rendered, said) = render(&[realm]);
-    assert!(!rendered && said.contains("keycloak.existingSecret must name a Secret"), "{said}");
-    let (rendered, said) = render(&["--set=directory=keycloak:https://id.host.example"]);
-    assert!(!rendered && said.contains("directory"), "{said}");
-}
-
-#[test]
-fn values_that_are_misspelt_are_refused() {
-    let plane = ControlPlane::start();
-    let output = plane
-        .program("helm")
-        .args(["template", "guestlist", CHART, "--set=workspace.tenant=x"])
-        .output()
-        .expect("helm runs");
-    assert!(!output.status.success());
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("tenant"), "{said}");
 }
