@@ -2,6 +2,7 @@
 //! Run it with `make demo-keycloak`. Everything is on loopback and in a temporary folder; nothing remains, and no mail
 //! leaves.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what goes wrong ends the demo")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test names the cases that it expects")]
 
 #[path = "../../tests/support/browser.rs"]
 mod browser;

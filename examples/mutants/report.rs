@@ -27,7 +27,7 @@ fn parse(text: &str) -> Result<Accepted, String> {
             let key = current.as_ref().ok_or_else(|| format!("this reason belongs to no mutant: {}", line.trim()))?;
             let reason = accepted.entry(key.clone()).or_default();
             let space = if reason.is_empty() { "" } else { " " };
-            reason.push_str(&format!("{space}{}", more.trim()));
+            reason.extend([space, more.trim()]);
         } else {
             let key = line.trim_end().to_owned();
             if accepted.insert(key.clone(), String::new()).is_some() {

@@ -1,6 +1,7 @@
 //! Builds and tests mutants with cargo-mutants, in the copy of the tree.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -134,10 +135,10 @@ fn diff(tree: &Path, open: &[&Mutant]) -> Result<String, String> {
     let mut diff = String::new();
     for (file, lines) in lines {
         let text = fs::read_to_string(tree.join(file)).map_err(|error| format!("failed to read {file}: {error}"))?;
-        diff.push_str(&format!("--- a/{file}\n+++ b/{file}\n"));
+        let _ = writeln!(diff, "--- a/{file}\n+++ b/{file}");
         for (before, line) in lines.into_iter().enumerate() {
             let new = text.lines().nth(line - 1).unwrap_or_default();
-            diff.push_str(&format!("@@ -{},0 +{line},1 @@\n+{new}\n", line - 1 - before));
+            let _ = writeln!(diff, "@@ -{},0 +{line},1 @@\n+{new}", line - 1 - before);
         }
     }
     Ok(diff)

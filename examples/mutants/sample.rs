@@ -47,7 +47,7 @@ pub fn keyed(names: &[String]) -> Vec<Mutant> {
     names.iter().map(with_key).collect()
 }
 
-/// A number that is the same for the same text and seed everywhere: FNV-1a, mixed as in SplitMix64.
+/// A number that is the same for the same text and seed everywhere: FNV-1a, mixed as in `SplitMix64`.
 fn rank(text: &str, seed: u64) -> u64 {
     let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     let mut mixed = text.bytes().fold(0xcbf2_9ce4_8422_2325, step);

@@ -74,6 +74,20 @@ pub struct Condition {
 pub type Conditions = Vec<Condition>;
 
 /// A status with conditions.
+///
+/// # Examples
+///
+/// ```
+/// use guestlist::api::{HasConditions, LocalPartnerStatus};
+///
+/// fn forget(status: &mut impl HasConditions, type_: &str) {
+///     status.conditions_mut().retain(|condition| condition.type_ != type_);
+/// }
+///
+/// let mut status = LocalPartnerStatus::default();
+/// forget(&mut status, "Stalled");
+/// assert!(status.conditions.is_empty());
+/// ```
 pub trait HasConditions {
     /// The conditions, to change or take them.
     fn conditions_mut(&mut self) -> &mut Conditions;

@@ -20,6 +20,10 @@ pub enum Malformed {
 }
 
 /// The number of a resourceVersion.
+///
+/// # Errors
+///
+/// The text is no number.
 pub fn parse(text: &str) -> Result<u64, Malformed> {
     let shown = || text.chars().take(SHOWN).collect::<String>();
     if text.is_empty() {

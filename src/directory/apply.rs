@@ -79,6 +79,10 @@ impl NewGuest {
 }
 
 /// Applies the change to the record. A change that creates or removes a whole record leaves it unchanged.
+///
+/// # Errors
+///
+/// The operation does not fit the record. Nothing changes.
 pub fn apply(
     record: &mut GuestRecord,
     change: &GuestChange,
@@ -171,6 +175,10 @@ pub fn apply(
 
 /// Checks that the record may be purged: guestlist created the user, no other party disabled the login, and the
 /// deactivation is the planned one. A guest who was admitted again since is not purged.
+///
+/// # Errors
+///
+/// The record may not be purged yet.
 pub fn purge(record: &GuestRecord, since: Timestamp) -> Result<(), PreconditionFailed> {
     created(record)?;
     not_disabled_by_other(record)?;
@@ -178,6 +186,10 @@ pub fn purge(record: &GuestRecord, since: Timestamp) -> Result<(), PreconditionF
 }
 
 /// Checks that the ownership mark names the directory's owner. Without an owner, every mark passes.
+///
+/// # Errors
+///
+/// The record is not managed by this installation.
 pub fn check_owner(owner: Option<&Owner>, mark: &super::OwnershipMark) -> Result<(), PreconditionFailed> {
     match owner {
         Some(owner) if owner.installation != mark.installation || owner.cluster != mark.cluster => {
@@ -199,6 +211,10 @@ fn live(record: &GuestRecord) -> Result<(), PreconditionFailed> {
 }
 
 /// Enabling the login, sending a mail or purging the record would undo an administrator's decision.
+///
+/// # Errors
+///
+/// Another party disabled the login.
 pub fn not_disabled_by_other(record: &GuestRecord) -> Result<(), PreconditionFailed> {
     if record.login == Login::DisabledByOther { Err(PreconditionFailed::Stale) } else { Ok(()) }
 }

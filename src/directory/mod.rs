@@ -42,6 +42,10 @@ pub struct Page<T> {
 }
 
 /// Reads all pages of a listing.
+///
+/// # Errors
+///
+/// The first error of a page. The pages before it are dropped.
 pub async fn all_pages<T, E, F>(mut page: impl FnMut(Option<PageToken>) -> F) -> Result<Vec<T>, E>
 where
     F: Future<Output = Result<Page<T>, E>>,
@@ -120,8 +124,29 @@ pub struct Applied {
 }
 
 /// Reads the directory. `Ok(None)` means that the record does not exist. A failed read is an [`Error`], never `None`.
+///
+/// # Examples
+///
+/// ```
+/// use guestlist::directory::sqlite::{Inline, OpenMode, Store};
+/// use guestlist::directory::{DirectoryReader, Error, all_pages};
+///
+/// # futures::executor::block_on(async {
+/// let directory = Inline::new(Store::open(":memory:".as_ref(), OpenMode::Create)?);
+/// // The position comes before the listing, so that no change is missed between them.
+/// let position = directory.cursor().await?;
+/// let guests = all_pages(|page| directory.guests(page)).await?;
+/// assert!(guests.is_empty());
+/// assert!(directory.changes(position).await?.changed.is_empty());
+/// # Ok::<_, Error>(())
+/// # }).unwrap();
+/// ```
 pub trait DirectoryReader: Send + Sync {
     /// Fails with the fix if the directory is not set up for guestlist. Writes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`]: a setting is missing. Another error: the directory does not answer.
     fn ready(&self) -> BoxFuture<'_, Result<(), Error>> {
         Box::pin(std::future::ready(Ok(())))
     }
@@ -148,62 +173,165 @@ pub trait DirectoryReader: Send + Sync {
         false
     }
     /// The installation and cluster that this directory belongs to, or `None` before the first claim.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] or [`Error::Busy`]: the directory does not answer. [`Error::Refused`]: it refuses the read.
     fn owner(&self) -> BoxFuture<'_, Result<Option<Owner>, Error>>;
     /// The present position in the changes. Read it *before* a listing, so that no change is missed between them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] or [`Error::Busy`]: the directory does not answer. [`Error::Refused`]: it refuses the read.
     fn cursor(&self) -> BoxFuture<'_, Result<Cursor, Error>>;
     /// The interval between two polls for changes.
     fn poll(&self) -> Duration {
         Duration::from_millis(500)
     }
     /// The changes since a cursor.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] or [`Error::Busy`]: the directory does not answer. [`Error::Refused`]: it refuses the read.
     fn changes(&self, since: Cursor) -> BoxFuture<'_, Result<Changes, Error>>;
     /// All partners with an ownership mark, including deactivated ones.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] or [`Error::Busy`]: the directory does not answer. [`Error::Refused`]: it refuses the read.
     fn partners(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<PartnerRecord>, Error>>;
     /// All guests with an ownership mark, including deactivated ones. Also each identity without a mark that blocks
     /// an address.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] or [`Error::Busy`]: the directory does not answer. [`Error::Refused`]: it refuses the read.
     fn guests(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<GuestRecord>, Error>>;
     /// All accounts, including deleted ones.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] or [`Error::Busy`]: the directory does not answer. [`Error::Refused`]: it refuses the read.
     fn accounts(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<AccountRecord>, Error>>;
     /// All workspace users.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] or [`Error::Busy`]: the directory does not answer. [`Error::Refused`]: it refuses the read.
     fn users(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<UserRecord>, Error>>;
     /// The last mail to each address, even if its record is purged. A backend may omit mails that the guest's record
     /// contains.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] or [`Error::Busy`]: the directory does not answer. [`Error::Refused`]: it refuses the read.
     fn mails(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<MailRecord>, Error>>;
     /// The shares that have had a grant, each as it was at its first grant.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] or [`Error::Busy`]: the directory does not answer. [`Error::Refused`]: it refuses the read.
     fn shares(&self, page: Option<PageToken>) -> BoxFuture<'_, Result<Page<ShareRecord>, Error>>;
     /// How many records were purged in the last hour.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] or [`Error::Busy`]: the directory does not answer. [`Error::Refused`]: it refuses the read.
     fn purged(&self) -> BoxFuture<'_, Result<Purged, Error>>;
     /// One partner.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] or [`Error::Busy`]: the directory does not answer. [`Error::Refused`]: it refuses the read.
     fn partner<'a>(&'a self, id: &'a PartnerId) -> BoxFuture<'a, Result<Option<PartnerRecord>, Error>>;
     /// The guest with this address, deactivated or not.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] or [`Error::Busy`]: the directory does not answer. [`Error::Refused`]: it refuses the read.
     fn guest<'a>(&'a self, address: &'a Email) -> BoxFuture<'a, Result<Option<GuestRecord>, Error>>;
     /// One account.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] or [`Error::Busy`]: the directory does not answer. [`Error::Refused`]: it refuses the read.
     fn account<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<AccountRecord>, Error>>;
     /// One workspace user.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] or [`Error::Busy`]: the directory does not answer. [`Error::Refused`]: it refuses the read.
     fn user<'a>(&'a self, email: &'a Email) -> BoxFuture<'a, Result<Option<UserRecord>, Error>>;
 }
 
 /// Changes the directory. Every operation is idempotent, and one transaction if the backend has transactions.
+///
+/// # Examples
+///
+/// A directory has one owner. Only the newest leader of the owner may write:
+///
+/// ```
+/// use guestlist::directory::sqlite::{Inline, OpenMode, Store};
+/// use guestlist::directory::{DirectoryWriter, Error, Owner};
+///
+/// # futures::executor::block_on(async {
+/// let directory = Inline::new(Store::open(":memory:".as_ref(), OpenMode::Create)?);
+/// let owner = Owner { installation: "prod-eu".into(), cluster: "files".into() };
+/// directory.claim(&owner).await?;
+/// let (first, second) = (directory.lead().await?, directory.lead().await?);
+/// assert!(first < second && directory.epoch().await? == second);
+///
+/// let other = Owner { installation: "prod-us".into(), ..owner };
+/// assert!(matches!(directory.claim(&other).await, Err(Error::Foreign { .. })));
+/// # Ok::<_, Error>(())
+/// # }).unwrap();
+/// ```
 pub trait DirectoryWriter: DirectoryReader {
     /// Claims the directory for this installation and cluster; no change if they own it already. Another owner:
     /// [`Error::Foreign`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Foreign`]: the directory has another owner. Another error: the claim may not be written.
     fn claim<'a>(&'a self, owner: &'a Owner) -> BoxFuture<'a, Result<(), Error>>;
     /// Transfers the directory and every ownership mark in it to this installation and cluster. The writes and the
     /// next claim of the former owner are refused.
+    ///
+    /// # Errors
+    ///
+    /// The directory does not answer or accepts no write. The former owner may remain; the call can be repeated.
     fn take_over<'a>(&'a self, owner: &'a Owner) -> BoxFuture<'a, Result<(), Error>>;
     /// The epoch of the present leader. Commands use it to write without becoming the leader.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`] or [`Error::Busy`]: the directory does not answer. [`Error::Refused`]: it refuses the read.
     fn epoch(&self) -> BoxFuture<'_, Result<Epoch, Error>>;
     /// Becomes the leader: increments the directory's epoch and returns it. From then on, writes of older epochs are
     /// refused.
+    ///
+    /// # Errors
+    ///
+    /// The directory does not answer or accepts no write. The epoch may be incremented nevertheless; the call can be repeated.
     fn lead(&self) -> BoxFuture<'_, Result<Epoch, Error>>;
     /// Whether the directory itself refuses each write of an older epoch. If it only checks at intervals, a leader
     /// must stop writing when its term ends.
     fn fences(&self) -> bool;
     /// Fails if the directory accepts no writes at all. It rewrites one of guestlist's own values unchanged. The
     /// result tells an unwritable record from an unwritable directory.
+    ///
+    /// # Errors
+    ///
+    /// The error of the write.
     fn check_writable(&self) -> BoxFuture<'_, Result<(), Error>>;
     /// Executes one operation. `basis` is the revision of the guest that the operation was planned on. If the record
     /// has another revision, nothing changes and the result is [`Error::Changed`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Changed`]: the record has another revision. [`Error::Exists`]: the identity is not managed by guestlist.
+    /// [`Error::Fenced`]: a newer leader exists. [`Error::Unsent`]: the record is written, the mail is not sent. After
+    /// [`Error::Unavailable`], the operation may have succeeded; it can be repeated.
     fn execute<'a>(
         &'a self,
         operation: &'a Operation,

@@ -22,6 +22,10 @@ pub enum DirectoryUrl {
 
 impl DirectoryUrl {
     /// Parses `sqlite:PATH` or `keycloak:URL#REALM`. Keycloak's other settings come from the environment.
+    ///
+    /// # Errors
+    ///
+    /// The address has another form, or a setting of the environment is wrong.
     pub fn read(address: &str) -> Result<Self, String> {
         match address.split_once(':') {
             Some(("sqlite", ":memory:")) => {
@@ -58,6 +62,10 @@ impl DirectoryUrl {
     }
 
     /// Opens the directory read-only.
+    ///
+    /// # Errors
+    ///
+    /// The directory cannot be opened.
     pub fn observe(&self) -> Result<Arc<dyn DirectoryReader>, Error> {
         match self {
             Self::Sqlite(path) => Ok(Arc::new(ReadOnly::start(Store::open(path, OpenMode::Read)?).map_err(unstarted)?)),
@@ -66,6 +74,10 @@ impl DirectoryUrl {
     }
 
     /// Opens the directory for writing. With `create`, a missing file is created.
+    ///
+    /// # Errors
+    ///
+    /// The directory cannot be opened for writing.
     pub fn execute(&self, create: bool) -> Result<Arc<dyn DirectoryWriter>, Error> {
         match self {
             Self::Sqlite(path) => {

@@ -32,6 +32,10 @@ pub struct Domain(String);
 
 impl Email {
     /// Parses an address. The error names the problem and shows the form.
+    ///
+    /// # Errors
+    ///
+    /// The text has another form. The error names the fix.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong = |what: &str| Err(format!("{} {what}; write one mailbox as bob@acme.example", quote(text)));
         if text.is_empty() {
@@ -79,6 +83,10 @@ impl Email {
 
 impl Domain {
     /// Parses a lower-case domain. The error names the problem and shows the form.
+    ///
+    /// # Errors
+    ///
+    /// The text has another form. The error names the fix.
     pub fn parse(text: &str) -> Result<Self, String> {
         let wrong =
             |what: &str| Err(format!("{} {what}; write a plain lower-case domain as acme.example", quote(text)));

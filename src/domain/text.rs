@@ -90,6 +90,10 @@ pub struct DisplayName(String);
 
 impl DisplayName {
     /// Parses a name. The error names the problem and the fix.
+    ///
+    /// # Errors
+    ///
+    /// The text is blank or too long, or has a hidden character.
     pub fn parse(text: &str) -> Result<Self, String> {
         check(text, "a name").map_err(|wrong| format!("{wrong}, or leave the field out"))?;
         let length = text.chars().count();
@@ -107,6 +111,10 @@ impl fmt::Display for DisplayName {
 }
 
 /// Checks that a text is visible and has no hidden characters. The error names the first invalid character.
+///
+/// # Errors
+///
+/// The text is blank, or has a hidden character.
 pub fn check(text: &str, what: &str) -> Result<(), String> {
     if let Some((place, c)) = text.chars().enumerate().find(|(_, c)| is_hidden(*c)) {
         let place = place + 1;

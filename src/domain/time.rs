@@ -18,11 +18,19 @@ pub const INSTANT_PATTERN: &str = r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|
 /// Parses a duration in the format of Kubernetes: `72h`, `1h30m`, `90s`. It has no sign, days or weeks.
 ///
 /// The error about a longer duration names `999999h`. A field with a shorter bound has a separate rule.
+///
+/// # Errors
+///
+/// The text has another form, or the duration is out of range.
 pub fn duration(text: &str) -> Result<SignedDuration, String> {
     duration_up_to(text, LONGEST_READ)
 }
 
 /// Parses the duration of a field with a bound. The error about a duration that is too long names the bound.
+///
+/// # Errors
+///
+/// The text has another form, or the duration is out of range.
 pub fn duration_up_to(text: &str, longest: &str) -> Result<SignedDuration, String> {
     let wrong = || format!("{} is no duration; write hours, minutes and seconds as 72h, 1h30m or 90s", quote(text));
     let mut rest = text;
@@ -46,6 +54,10 @@ pub fn duration_up_to(text: &str, longest: &str) -> Result<SignedDuration, Strin
 }
 
 /// Parses a duration longer than zero. `otherwise`: the effect of an absent field; `longest`: the field's bound.
+///
+/// # Errors
+///
+/// The text has another form, or the duration is out of range.
 pub fn positive_duration(text: &str, otherwise: &str, longest: &str) -> Result<SignedDuration, String> {
     let read = duration_up_to(text, longest)?;
     if read.is_zero() {
@@ -55,6 +67,10 @@ pub fn positive_duration(text: &str, otherwise: &str, longest: &str) -> Result<S
 }
 
 /// Parses an RFC 3339 time with an offset: `2027-06-30T00:00:00Z`.
+///
+/// # Errors
+///
+/// The text is no RFC 3339 time.
 pub fn instant(text: &str) -> Result<Timestamp, String> {
     let wrong = |cause: Option<&str>| {
         let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
@@ -134,6 +150,10 @@ fn has_shape(text: &[u8]) -> bool {
 }
 
 /// Parses a percentage: `25%`.
+///
+/// # Errors
+///
+/// The text is no percentage from `1%` to `100%`.
 pub fn percentage(text: &str) -> Result<u8, String> {
     let wrong = || format!("{} is no percentage; write 1% to 100% as 25%", quote(text));
     let digits = text.strip_suffix('%').ok_or_else(wrong)?;

@@ -10,6 +10,10 @@ pub const REPORT: Duration = Duration::from_secs(30);
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// Reads the whole directory page by page. If a page fails, the whole read fails, so that no partial snapshot is used.
+///
+/// # Errors
+///
+/// The first error of a read.
 pub async fn load(directory: &(impl DirectoryReader + ?Sized)) -> Result<Snapshot, Option<Error>> {
     // The order matters: the directory finds guests through their partners, and collects users while it reads guests.
     let partners = all_pages(|page| within(directory, directory.partners(page))).await?;

@@ -176,12 +176,13 @@ impl Executor {
                 }
                 Err(fault) => {
                     let why = fault.to_string();
-                    return Err(match self.after(subject, fault, outcome).await {
-                        // The record is unchanged since the plan, so a new plan would be the same.
-                        Failure::Replan if outcome.reread.last().is_some_and(|now| now.revision() == basis) => {
-                            self.diagnose_failed_write(Box::new(step.operation.clone()), why).await
-                        }
-                        failure => failure,
+                    let failure = self.after(subject, fault, outcome).await;
+                    // The record is unchanged since the plan, so a new plan would be the same.
+                    let is_unchanged = outcome.reread.last().is_some_and(|now| now.revision() == basis);
+                    return Err(if is_unchanged && matches!(failure, Failure::Replan) {
+                        self.diagnose_failed_write(Box::new(step.operation.clone()), why).await
+                    } else {
+                        failure
                     });
                 }
             }
@@ -228,7 +229,7 @@ impl Executor {
             Operation::Guest { change: GuestChange::Invite(_) | GuestChange::ResendInvitation { .. }, .. } => {
                 MAIL_DEADLINE
             }
-            _ => DEADLINE,
+            Operation::Guest { .. } | Operation::Partner { .. } | Operation::ForgetShare { .. } => DEADLINE,
         };
         self.term.within(deadline).or_else(|| take.then_some(DEADLINE))
     }

@@ -61,6 +61,10 @@ impl Runner {
     }
 
     /// Starts the tasks that can start now. The error is the cause, if the engine has stopped for good.
+    ///
+    /// # Errors
+    ///
+    /// The cause that stopped the engine.
     pub fn start(&mut self) -> Result<(), String> {
         for (subject, task) in self.engine.tasks(self.executor.clock.now()) {
             let steps = match &task {

@@ -26,6 +26,10 @@ pub struct Cluster {
 
 impl Cluster {
     /// Connects to the cluster of kubectl's current context.
+    ///
+    /// # Errors
+    ///
+    /// There is no kubeconfig or service account, or the cluster does not answer.
     pub async fn connect() -> Result<Self, String> {
         let client = connect().await?;
         let identity = identity(&client).await?;
@@ -33,6 +37,10 @@ impl Cluster {
     }
 
     /// Lists all declared objects. If one list fails, the whole call fails.
+    ///
+    /// # Errors
+    ///
+    /// The API server does not answer, or does not know the kinds.
     pub async fn objects(&self) -> Result<Vec<Object>, String> {
         let mut all = self.of_kind::<api::LocalPartner>().await?;
         all.extend(self.of_kind::<api::GuestMembership>().await?);
@@ -46,6 +54,10 @@ impl Cluster {
     }
 
     /// Removes guestlist's finalizer from an object. Returns whether the object had it.
+    ///
+    /// # Errors
+    ///
+    /// The API server does not answer, or refuses the patch.
     pub async fn remove_finalizer(&self, object: &Object) -> Result<bool, String> {
         if !has_finalizer(object.metadata().finalizers.iter().flatten()) {
             return Ok(false);
@@ -59,6 +71,10 @@ impl Cluster {
     }
 
     /// Resets a membership's status to that before the admission. Returns whether the membership still exists.
+    ///
+    /// # Errors
+    ///
+    /// The API server does not answer, or refuses the patch.
     pub async fn forget_admission(&self, key: &ObjectRef, uid: &str) -> Result<bool, String> {
         let forgotten = json!({
             "directoryId": null, "state": "Pending", "invitation": null, "joinedAt": null, "mfa": null,

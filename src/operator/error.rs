@@ -5,6 +5,7 @@ use std::error::Error;
 use kube::config::{InferConfigError, KubeconfigError};
 
 /// A failed call, as a part of a sentence.
+#[expect(clippy::wildcard_enum_match_arm, reason = "kube has many errors, and may add more")]
 pub fn describe(error: &kube::Error) -> String {
     match error {
         kube::Error::Api(status) if status.message.is_empty() => format!("the API server answered {}", status.code),

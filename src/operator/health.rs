@@ -48,6 +48,10 @@ impl Health {
     }
 
     /// Serves probes or metrics, or both, on an address until the process ends.
+    ///
+    /// # Errors
+    ///
+    /// The address cannot be listened on.
     pub async fn serve(self, address: SocketAddr, probes: bool, metrics: bool) -> Result<(), String> {
         let listener = tokio::net::TcpListener::bind(address).await.map_err(|error| {
             format!("failed to listen on {address}: {error}; choose another with --health-address or --metrics-address")

@@ -32,7 +32,7 @@ use health::Health;
 /// Time for running tasks to finish when the operator stops.
 const GRACE: Duration = Duration::from_secs(10);
 /// Longest sleep, so that the operator notices a jump of the clock.
-const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 
 /// The settings of the operator.
 #[derive(Clone, Debug)]
@@ -67,6 +67,10 @@ enum TermEnd {
 
 /// Runs until a signal stops it: waits for the Lease, leads while it holds it, and then starts over with empty caches.
 /// The error is a sentence for people.
+///
+/// # Errors
+///
+/// A cause that a retry cannot fix, such as a directory of another cluster.
 pub async fn run(options: Options) -> Result<(), String> {
     // A wrong argument is reported before any wait.
     crate::directory::DirectoryUrl::read(&options.directory)?;

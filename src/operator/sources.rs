@@ -117,6 +117,10 @@ pub async fn follow_policy(file: PathBuf, inbox: mpsc::Sender<Input>) {
 }
 
 /// Reads the policy file.
+///
+/// # Errors
+///
+/// The file cannot be read.
 pub async fn read_policy(file: &Path) -> Result<String, String> {
     let file = file.to_owned();
     let read = tokio::task::spawn_blocking(move || {
@@ -126,6 +130,10 @@ pub async fn read_policy(file: &Path) -> Result<String, String> {
 }
 
 /// Parses the policy. The error names the file and the place.
+///
+/// # Errors
+///
+/// The text is no policy. The error names the place and the fix.
 pub fn parse_policy(file: &Path, text: &str) -> Result<WorkspacePolicy, String> {
     WorkspacePolicy::parse(text).map_err(|error| format!("{}: {error}", file.display()))
 }

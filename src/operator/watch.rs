@@ -149,13 +149,14 @@ async fn watch<K: Watched>(
 }
 
 fn ended<K: Watched>(error: &kube::Error) -> WatchEnd {
-    match error {
-        kube::Error::Api(status) if status.code == 410 => WatchEnd::Forgotten,
-        error => WatchEnd::Failed(explain::<K>("watch", error)),
+    if matches!(error, kube::Error::Api(status) if status.code == 410) {
+        return WatchEnd::Forgotten;
     }
+    WatchEnd::Failed(explain::<K>("watch", error))
 }
 
 /// Describes a failure with its fix.
+#[expect(clippy::wildcard_enum_match_arm, reason = "kube has many errors, and may add more")]
 fn explain<K: Watched>(verb: &str, error: &kube::Error) -> String {
     let plural = K::plural(&());
     match error {

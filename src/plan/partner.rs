@@ -303,9 +303,10 @@ fn guest_admin_present(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> Ki
             Some(state) => state.reason().as_str(),
             None => Reason::MembershipNotFound.as_str(),
         },
-        message: match present {
-            true => "An Active Guest Admin is there.".to_owned(),
-            false => "No Guest Admin is Active, so no guest can pass accounts on.".to_owned(),
+        message: if present {
+            "An Active Guest Admin is there.".to_owned()
+        } else {
+            "No Guest Admin is Active, so no guest can pass accounts on.".to_owned()
         },
     }
 }

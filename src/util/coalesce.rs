@@ -21,6 +21,10 @@ impl<T> Default for CoalescedRead<T> {
 
 impl<T> CoalescedRead<T> {
     /// The result of a read that began after this call: of `read`, or of a later request's read.
+    ///
+    /// # Errors
+    ///
+    /// The error of `read`.
     pub async fn get<E>(&self, read: impl Future<Output = Result<T, E>>) -> Result<Arc<T>, E> {
         let mine = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
         let mut last = self.last.lock().await;

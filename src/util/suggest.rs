@@ -7,6 +7,7 @@ use serde_saphyr::{Error, UserMessageFormatter};
 pub fn yaml_problem(error: &Error) -> (Option<(u64, u64)>, String) {
     let error = error.without_snippet();
     let place = error.location().map(|location| (location.line(), location.column()));
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the library has dozens of errors, and may add more")]
     let what = match error {
         Error::SerdeUnknownField { field, expected, .. } => match nearest(field, expected.iter().copied()) {
             Some(near) => format!("there is no field {field:?}; did you mean {near:?}?"),

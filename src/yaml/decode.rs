@@ -178,10 +178,12 @@ impl Decoder<'_> {
             Some(Content::Alias(target)) => matches!(content(*target), Some(Content::Map(_))),
             Some(Content::Scalar { .. } | Content::List(_)) | None => false,
         };
-        match self.value(value)?.value {
-            Value::Map(entries) if is_map => Ok(entries),
-            _ => Err(Problem::syntax("a merge key (<<) takes a map or a list of maps", span.clone())),
+        if let Value::Map(entries) = self.value(value)?.value
+            && is_map
+        {
+            return Ok(entries);
         }
+        Err(Problem::syntax("a merge key (<<) takes a map or a list of maps", span.clone()))
     }
 }
 

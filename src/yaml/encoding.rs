@@ -1,6 +1,10 @@
 //! Decodes the bytes of a file in the way of kubectl: by the byte order mark, and as UTF-8 without one.
 
 /// The text of a file. The error names the encoding to use.
+///
+/// # Errors
+///
+/// The bytes are no text in UTF-8 or UTF-16.
 pub fn decode(bytes: Vec<u8>) -> Result<String, String> {
     match bytes.as_slice() {
         [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Err("it is UTF-32 text; save it as UTF-8".to_owned()),

@@ -115,7 +115,7 @@ impl JsonReader<'_> {
         }
     }
 
-    /// Strings and numbers follow the grammar of serde_json.
+    /// Strings and numbers follow the grammar of `serde_json`.
     fn string(&mut self) -> Option<String> {
         let start = self.at;
         self.take(b'"')?;

@@ -6,6 +6,10 @@ use super::node::{Node, Value};
 use crate::domain::quote;
 
 /// The objects of a document. The error is the cause for which kubectl refuses it.
+///
+/// # Errors
+///
+/// A document is no object.
 pub fn objects(document: Node) -> Result<Vec<Node>, Problem> {
     let mut found = Vec::new();
     collect(document, false, &mut found)?;
@@ -15,10 +19,8 @@ pub fn objects(document: Node) -> Result<Vec<Node>, Problem> {
 fn collect(node: Node, is_item: bool, found: &mut Vec<Node>) -> Result<(), Problem> {
     let at = node.mark();
     if !matches!(node.value, Value::Map(_)) {
-        let hint = match node.value {
-            Value::List(_) => "; write each object after a line of ---, or as items of kind: List",
-            _ => "",
-        };
+        let is_list = matches!(node.value, Value::List(_));
+        let hint = if is_list { "; write each object after a line of ---, or as items of kind: List" } else { "" };
         let message = format!("kubectl refuses this document: an object is a map, not {}{hint}", node.describe());
         return Err(Problem::syntax(message, at));
     }
@@ -49,6 +51,10 @@ fn collect(node: Node, is_item: bool, found: &mut Vec<Node>) -> Result<(), Probl
 }
 
 /// The items of a list. The fields around them are dropped, but must be valid.
+///
+/// # Errors
+///
+/// The list is inside another list, or its metadata has a wrong type.
 pub fn list_items(list: Node, is_item: bool) -> Result<Vec<Node>, Problem> {
     if is_item {
         let message = "kubectl refuses a list inside a list; move its items into the outer list";

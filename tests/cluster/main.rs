@@ -1,5 +1,6 @@
 //! Tests that need a Kubernetes API server: the CRDs and their CEL, the chart, the demo, and the operator as a process.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may stop")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test names the cases that it expects")]
 
 #[path = "../support"]
 mod support {

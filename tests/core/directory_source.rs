@@ -133,10 +133,10 @@ impl DirectoryWriter for Troubled {
 async fn change_during_a_full_reading_is_observed_after_it() {
     let directory = Troubled::new(|_| false, 1);
     let (sender, mut inbox) = tokio::sync::mpsc::channel(16);
-    let following = tokio::spawn(follow_directory(directory, Duration::from_secs(3600), sender));
+    let following = tokio::spawn(follow_directory(directory, Duration::from_hours(1), sender));
     let mut loaded = false;
     loop {
-        let input = tokio::time::timeout(Duration::from_secs(60), inbox.recv()).await;
+        let input = tokio::time::timeout(Duration::from_mins(1), inbox.recv()).await;
         match input.unwrap_or_else(|_| panic!("the account is never observed")).unwrap() {
             Input::Loaded(snapshot) => loaded = snapshot.accounts.is_empty(),
             Input::Observed(changes) => {

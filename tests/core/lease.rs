@@ -62,7 +62,7 @@ fn candidate(server: &Arc<Mutex<Server>>) -> Candidate {
 }
 
 async fn held(server: &Arc<Mutex<Server>>) -> HeldLease {
-    tokio::time::timeout(Duration::from_secs(60), candidate(server).wait(|_| {})).await.unwrap()
+    tokio::time::timeout(Duration::from_mins(1), candidate(server).wait(|_| {})).await.unwrap()
 }
 
 /// The server may have counted the new term from any instant after the call began.

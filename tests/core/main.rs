@@ -1,5 +1,6 @@
 //! The pure core, with searches and simulations, and the output of `guestlist check`: without a server or waits.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may stop")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test names the cases that it expects")]
 
 #[macro_use]
 #[path = "../support"]

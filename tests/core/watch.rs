@@ -47,7 +47,7 @@ async fn watch_ended_early_lists_again_and_accepts_lower_version() {
     let following = tokio::spawn(follow::<LocalPartner>(restored(), sender));
     let mut seen = Vec::new();
     while seen.len() < 2 {
-        let input = tokio::time::timeout(std::time::Duration::from_secs(60), inbox.recv()).await;
+        let input = tokio::time::timeout(std::time::Duration::from_mins(1), inbox.recv()).await;
         match input.unwrap_or_else(|_| panic!("it waits where it was: {seen:?}")).unwrap() {
             Input::Listed { version, .. } => seen.push(version),
             other => panic!("{other:?}"),
@@ -92,7 +92,7 @@ async fn failure(client: Client) -> (String, usize) {
     let following = tokio::spawn(follow::<LocalPartner>(client, sender));
     let mut before = 0;
     loop {
-        let input = tokio::time::timeout(std::time::Duration::from_secs(60), inbox.recv()).await;
+        let input = tokio::time::timeout(std::time::Duration::from_mins(1), inbox.recv()).await;
         match input.unwrap_or_else(|_| panic!("no failure is told")).unwrap() {
             Input::WatchFailed { problem, .. } => {
                 following.abort();
@@ -169,7 +169,7 @@ async fn followed(answers: Vec<Answer>) -> Vec<(String, Duration)> {
                 Some(Answer::Watch(events)) => {
                     let lines = events.into_iter().map(|event| format!("{event}\n")).chain([String::new()]);
                     let lines = futures::stream::iter(lines).then(|line| async {
-                        tokio::time::sleep(Duration::from_secs(60)).await;
+                        tokio::time::sleep(Duration::from_mins(1)).await;
                         Ok::<_, Infallible>(line)
                     });
                     axum::body::Body::from_stream(lines)
@@ -189,7 +189,7 @@ async fn followed(answers: Vec<Answer>) -> Vec<(String, Duration)> {
             }
         }
     };
-    tokio::time::timeout(Duration::from_secs(3600), all).await.unwrap();
+    tokio::time::timeout(Duration::from_hours(1), all).await.unwrap();
     following.abort();
     let requests = std::mem::take(&mut *requests.lock().unwrap());
     let mut before = requests[0].1;

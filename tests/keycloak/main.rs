@@ -1,5 +1,6 @@
 //! Tests with a real Keycloak: one server for all tests, a realm for each.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what goes wrong ends the test")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test names the cases that it expects")]
 
 #[macro_use]
 #[path = "../support"]

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 /// The administrator of the server.
 pub const ADMIN: &str = "admin";
 /// Timeout for the start.
-const START_TIMEOUT: Duration = Duration::from_secs(240);
+const START_TIMEOUT: Duration = Duration::from_mins(4);
 
 /// A running Keycloak.
 pub struct Keycloak {

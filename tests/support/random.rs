@@ -1,4 +1,4 @@
-//! Random numbers that a seed reproduces: SplitMix64, in which adjacent seeds are unrelated.
+//! Random numbers that a seed reproduces: `SplitMix64`, in which adjacent seeds are unrelated.
 #![allow(dead_code, reason = "each test uses a part")]
 
 pub struct Random(u64);

@@ -184,6 +184,10 @@ fn examine_texts(
 }
 
 /// Reads a text as `plan` and `apply` read a file: its objects, or the report of its errors.
+///
+/// # Errors
+///
+/// The report of the errors that stop `plan` and `apply`, such as text that cannot be read.
 pub fn read_manifests(text: &str, policy: &WorkspacePolicy, now: Timestamp) -> Result<Vec<Object>, String> {
     let texts = vec![Ok(Source::new("-", text))];
     examine_texts(texts, None, policy, now).refusal().map(|accepted| accepted.objects)
@@ -241,16 +245,19 @@ impl Examined {
 
     /// The warnings, one line each, without those about objects that wait: the planner reports these from the directory.
     fn warnings(&self) -> Vec<String> {
-        let waits = |finding: &Finding| match finding.code {
-            Code::Rule(reason) => rules::waiting_field(reason).is_some_and(|(_, message)| finding.message == message),
-            _ => false,
+        let waits = |finding: &Finding| {
+            matches!(finding.code, Code::Rule(reason)
+                if rules::waiting_field(reason).is_some_and(|(_, message)| finding.message == message))
         };
         let shown = |finding: &&Finding| finding.severity == Severity::Warning && !waits(finding);
         let line = |finding: &Finding| {
             let place = self.report.place(finding.at.source, finding.at.start);
-            let place = place.map(|(file, place)| match finding.code.has_no_place() {
-                true => file.to_owned(),
-                false => format!("{file}:{}:{}", place.line, place.column),
+            let place = place.map(|(file, place)| {
+                if finding.code.has_no_place() {
+                    file.to_owned()
+                } else {
+                    format!("{file}:{}:{}", place.line, place.column)
+                }
             });
             let object = finding.object.as_ref().map(ToString::to_string);
             let path = Some(finding.path.clone()).filter(|path| !path.is_empty());

@@ -111,6 +111,10 @@ fn place(location: Location) -> String {
 }
 
 /// Reads the text of a file to import. `Err`: all problems.
+///
+/// # Errors
+///
+/// All problems of the file, each with its place.
 pub fn read_import(text: &str) -> Result<ImportFile, Vec<Found>> {
     parse(text).map(|(file, _)| file)
 }

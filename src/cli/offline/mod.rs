@@ -25,6 +25,10 @@ pub mod session;
 pub(super) mod unmanaged;
 
 /// A runtime for one session.
+///
+/// # Errors
+///
+/// The system gives no threads.
 pub fn runtime() -> Result<tokio::runtime::Runtime, String> {
     let built = tokio::runtime::Builder::new_current_thread().enable_all().build();
     built.map_err(|error| format!("failed to start: {error}"))

@@ -83,6 +83,10 @@ pub struct SessionOutcome {
 
 impl OfflineSession {
     /// Runs until it converges. Reports each completed operation. The error is the cause of an early stop.
+    ///
+    /// # Errors
+    ///
+    /// The cause that stopped the engine.
     pub async fn run(self, mut report: impl FnMut(&CompletedStep)) -> Result<SessionOutcome, String> {
         let Self { owner, workspace, objects, snapshot, directory, epoch, clock, prune_scope, workers, wait } = self;
         let executor = Executor {
@@ -234,6 +238,10 @@ fn begin(runner: &mut Runner, objects: &InMemoryObjects, snapshot: Snapshot) {
 }
 
 /// Reads the directory in full.
+///
+/// # Errors
+///
+/// The directory cannot be read.
 pub async fn load(directory: &(impl crate::directory::DirectoryReader + ?Sized)) -> Result<Snapshot, String> {
     let read = crate::executor::load::reported(
         crate::executor::load::load(directory),

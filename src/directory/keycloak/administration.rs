@@ -25,6 +25,10 @@ fn refuse<T>(message: impl Into<String>) -> Result<T, Error> {
 
 impl Directory {
     /// The whole content of the realm, both guestlist's and the workspace's.
+    ///
+    /// # Errors
+    ///
+    /// The realm cannot be read.
     pub async fn everything(&self) -> Result<Snapshot, Error> {
         Ok(Snapshot {
             partners: all_pages(|page| self.partners(page)).await?,
@@ -41,6 +45,10 @@ impl Directory {
     /// Adds and updates accounts, and adds users if `people` allows it; removes nothing. It reads everything before
     /// the first write; a rehearsal writes nothing. A failed entry is reported with its cause, and the others
     /// continue.
+    ///
+    /// # Errors
+    ///
+    /// The realm cannot be read or written. Entries before the failed one stay imported.
     pub async fn import(&self, import: &Import, people: UserChanges, rehearsal: bool) -> Result<Imported, Error> {
         let planned = plan(import, people, &self.known_of(import, people).await?);
         if rehearsal { Ok(planned.said) } else { Ok(self.write_import(planned).await) }
@@ -83,7 +91,7 @@ impl Directory {
                     KnownUser::Workspace(held) if names(&held.name) == names(&user.name) => {
                         KnownUser::Workspace(UserRecord { name: user.name.clone(), ..held })
                     }
-                    held => held,
+                    held @ (KnownUser::Workspace(_) | KnownUser::FormerGuest | KnownUser::Username) => held,
                 };
                 known.users.insert(user.email.clone(), held);
             }
@@ -119,6 +127,10 @@ impl Directory {
     }
 
     /// Replaces the Owners of an account.
+    ///
+    /// # Errors
+    ///
+    /// The realm cannot be read or written.
     pub async fn set_owner(&self, account: &str, owners: &BTreeSet<Email>) -> Result<bool, Error> {
         let old = self.known_account(account).await?;
         self.no_guest_owns(account, owners.iter()).await?;
@@ -128,6 +140,10 @@ impl Directory {
     }
 
     /// Deletes or restores an account.
+    ///
+    /// # Errors
+    ///
+    /// The realm cannot be read or written.
     pub async fn set_deleted(&self, account: &str, deleted: bool) -> Result<bool, Error> {
         let old = self.known_account(account).await?;
         let new = AccountRecord { deleted, ..old.clone() };

@@ -100,12 +100,20 @@ struct Listing {
 
 impl Directory {
     /// Creates a directory in a realm, without a call.
+    ///
+    /// # Errors
+    ///
+    /// The settings do not fit together, or the certificates cannot be read.
     pub fn new(settings: Settings, clock: TimeSource) -> Result<Self, Error> {
         let server_clock = ServerClock::new(Arc::clone(&clock));
         Ok(Self::with(Client::new(settings)?, clock, server_clock))
     }
 
     /// The same for tests in which Keycloak's times follow this clock.
+    ///
+    /// # Errors
+    ///
+    /// As in [`Self::new`].
     pub fn with_same_clock(settings: Settings, clock: TimeSource) -> Result<Self, Error> {
         Ok(Self::with(Client::new(settings)?, clock, ServerClock::same()))
     }
@@ -136,6 +144,10 @@ impl Directory {
     }
 
     /// Fails early with a fix if the realm cannot be used.
+    ///
+    /// # Errors
+    ///
+    /// The realm does not answer, or refuses the credentials.
     pub async fn reachable(&self) -> Result<(), Error> {
         users::profile::check(&self.0.client).await?;
         self.0.groups().reachable().await

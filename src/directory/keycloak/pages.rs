@@ -224,7 +224,7 @@ mod tests {
 
     #[tokio::test]
     async fn late_pages_shrink_the_listing_until_the_smallest_fails() {
-        let late = || ClientError::Late { endpoint: "GET users", after: std::time::Duration::from_secs(120) };
+        let late = || ClientError::Late { endpoint: "GET users", after: std::time::Duration::from_mins(2) };
         let everybody = people(130);
         let page = async |first: usize, max: usize| {
             if max > 25 { Err(late()) } else { Ok(everybody.iter().skip(first).take(max).cloned().collect()) }

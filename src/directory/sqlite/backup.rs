@@ -21,6 +21,10 @@ pub struct Contents {
 
 /// Copies a directory into a new file that only its owner may read. The copy is one state of the directory, also
 /// during writes. It is on the disk when this returns. An existing file is never changed.
+///
+/// # Errors
+///
+/// The file cannot be read, or the copy exists or cannot be written.
 pub fn backup(from: &Path, to: &Path) -> Result<Contents, Error> {
     let mut source = Store::open(from, OpenMode::Read)?;
     if to.symlink_metadata().is_ok() {

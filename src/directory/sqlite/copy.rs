@@ -17,6 +17,10 @@ use crate::directory::{
 impl Store {
     /// Creates a directory in memory with this content. The copy lacks rules of other backends, such as those for links
     /// in mails.
+    ///
+    /// # Errors
+    ///
+    /// SQLite refuses a record.
     pub fn copy(all: &Snapshot, owner: &Owner) -> Result<Self, Error> {
         let mut store = Self::open(Path::new(":memory:"), OpenMode::Create)?;
         let failed = |error: rusqlite::Error| fault("copy the directory", &error);
@@ -75,7 +79,7 @@ impl CopiedFacts {
                 self.guests.entry(id.clone()).and_modify(|copied| copied.integrity = Integrity::Intact);
             }
             Operation::Partner { id, change: PartnerChange::Apply { .. } } => drop(self.partners.remove(id)),
-            _ => {}
+            Operation::Guest { .. } | Operation::Partner { .. } | Operation::ForgetShare { .. } => {}
         }
     }
 }

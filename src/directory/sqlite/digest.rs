@@ -11,6 +11,10 @@ use rusqlite::{Connection, Result, Transaction};
 use uuid::Uuid;
 
 /// Registers the function that the triggers call. A connection without it can read, but every write fails.
+///
+/// # Errors
+///
+/// SQLite refuses the function.
 pub fn register(connection: &Connection) -> Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
     connection.create_scalar_function("guestlist_digest", -1, flags, |row| Ok(row.get::<i64>(0)? ^ row_digest(row)))

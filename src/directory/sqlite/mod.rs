@@ -69,6 +69,10 @@ impl Drop for Store {
 
 impl Store {
     /// Opens a file, or `:memory:`.
+    ///
+    /// # Errors
+    ///
+    /// The file is missing, damaged, or was written by a newer guestlist. It is not changed.
     pub fn open(path: &Path, access: OpenMode) -> Result<Self, Error> {
         let (connection, log) = schema::open(path, access)?;
         Ok(Self {

@@ -34,6 +34,10 @@ impl Store {
     }
 
     /// The whole content, in one snapshot.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read.
     pub fn everything(&mut self) -> Result<Snapshot, Error> {
         let failed = |error: rusqlite::Error| fault("read the directory", &error);
         let tx = self.connection().transaction().map_err(failed)?;
@@ -57,11 +61,19 @@ impl Store {
     }
 
     /// Adds and updates users and accounts, all or nothing; removes nothing.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read or written. Nothing changes.
     pub fn import(&mut self, import: &Import) -> Result<Imported, Error> {
         self.import_as(|_| Ok(import.clone()))
     }
 
     /// Imports a file whose entries may leave fields out.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read or written. Nothing changes.
     pub fn import_file(&mut self, file: &ImportFile) -> Result<Imported, Error> {
         self.import_as(|tx| completed(tx, file))
     }
@@ -81,6 +93,10 @@ impl Store {
     }
 
     /// The result that an import would have. Nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read.
     pub fn rehearse_import(&mut self, import: &Import) -> Result<Imported, Error> {
         let snapshot = self.connection().transaction_with_behavior(TransactionBehavior::Deferred);
         let snapshot = snapshot.map_err(|error| fault("read the directory", &error))?;
@@ -88,12 +104,20 @@ impl Store {
     }
 
     /// Rehearses the import of a file whose entries may leave fields out.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read.
     pub fn rehearse_import_file(&mut self, file: &ImportFile) -> Result<Imported, Error> {
         let import = completed(self.connection(), file)?;
         self.rehearse_import(&import)
     }
 
     /// Simulates a guest who accepts the invitation.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read or written. Nothing changes.
     pub fn accept(&mut self, email: &Email, now: Timestamp) -> Result<bool, Error> {
         self.edit("accept", |tx| {
             let guest = live_guest(tx, email)?;
@@ -120,6 +144,10 @@ impl Store {
     }
 
     /// Simulates a guest who enrols an MFA method.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read or written. Nothing changes.
     pub fn enroll_mfa(&mut self, email: &Email, method: MfaMethod, now: Timestamp) -> Result<bool, Error> {
         self.edit("enrol MFA", |tx| {
             let guest = live_guest(tx, email)?;
@@ -142,6 +170,10 @@ impl Store {
     }
 
     /// Simulates an administrator who disables or enables a guest's login, also that of a deactivated guest.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read or written. Nothing changes.
     pub fn set_login(&mut self, email: &Email, enabled: bool) -> Result<bool, Error> {
         self.edit("switch the login", |tx| {
             let failed = |error: rusqlite::Error| fault("read a guest", &error);
@@ -159,6 +191,10 @@ impl Store {
     }
 
     /// Simulates the removal of all MFA methods outside guestlist.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read or written. Nothing changes.
     pub fn reset_mfa(&mut self, email: &Email, now: Timestamp) -> Result<bool, Error> {
         self.edit("reset MFA", |tx| {
             let guest = live_guest(tx, email)?;
@@ -173,6 +209,10 @@ impl Store {
     }
 
     /// Replaces the Owners of an account.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read or written. Nothing changes.
     pub fn set_owner(&mut self, account: &str, owners: &BTreeSet<Email>) -> Result<bool, Error> {
         self.edit("set the owners", |tx| {
             let old = known_account(tx, account)?;
@@ -186,6 +226,10 @@ impl Store {
     }
 
     /// Deletes or restores an account. Its grants stay until the next reconcile.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read or written. Nothing changes.
     pub fn set_deleted(&mut self, account: &str, deleted: bool) -> Result<bool, Error> {
         self.edit("delete or restore the account", |tx| {
             let old = known_account(tx, account)?;

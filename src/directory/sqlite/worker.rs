@@ -24,10 +24,10 @@ const WAITING: usize = 256;
 
 /// Runs a closure on the store.
 trait Run: Send + Sync {
-    fn run<'a, T: Send + 'static>(
-        &'a self,
+    fn run<T: Send + 'static>(
+        &self,
         work: impl FnOnce(&mut Store) -> Result<T, Error> + Send + 'static,
-    ) -> BoxFuture<'a, Result<T, Error>>;
+    ) -> BoxFuture<'_, Result<T, Error>>;
 }
 
 type Work = Box<dyn FnOnce(&mut Store) + Send>;
@@ -57,22 +57,30 @@ pub struct ReadOnly(Directory);
 
 impl ReadOnly {
     /// Starts the thread.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no thread.
     pub fn start(store: Store) -> std::io::Result<Self> {
         Directory::start(store).map(Self)
     }
 }
 
 impl Run for ReadOnly {
-    fn run<'a, T: Send + 'static>(
-        &'a self,
+    fn run<T: Send + 'static>(
+        &self,
         work: impl FnOnce(&mut Store) -> Result<T, Error> + Send + 'static,
-    ) -> BoxFuture<'a, Result<T, Error>> {
+    ) -> BoxFuture<'_, Result<T, Error>> {
         self.0.run(work)
     }
 }
 
 impl Directory {
     /// Starts the thread.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no thread.
     pub fn start(store: Store) -> std::io::Result<Self> {
         let (work, inbox) = mpsc::channel::<Work>(WAITING);
         let answered = store.follow.answered();
@@ -105,10 +113,10 @@ async fn serve(mut store: Store, mut inbox: mpsc::Receiver<Work>) {
 }
 
 impl Run for Directory {
-    fn run<'a, T: Send + 'static>(
-        &'a self,
+    fn run<T: Send + 'static>(
+        &self,
         work: impl FnOnce(&mut Store) -> Result<T, Error> + Send + 'static,
-    ) -> BoxFuture<'a, Result<T, Error>> {
+    ) -> BoxFuture<'_, Result<T, Error>> {
         async move {
             let gone = || Error::Unavailable { context: "its thread has ended".to_owned() };
             let (reply, answer) = oneshot::channel();
@@ -157,10 +165,10 @@ impl Inline {
 }
 
 impl Run for Inline {
-    fn run<'a, T: Send + 'static>(
-        &'a self,
+    fn run<T: Send + 'static>(
+        &self,
         work: impl FnOnce(&mut Store) -> Result<T, Error> + Send + 'static,
-    ) -> BoxFuture<'a, Result<T, Error>> {
+    ) -> BoxFuture<'_, Result<T, Error>> {
         async move { work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner)) }.boxed()
     }
 }

@@ -127,10 +127,8 @@ impl Write<'_> {
         }
         let owner = self.owner()?;
         let accounts = self.live_accounts(change)?;
-        let partner_is_live = match change {
-            GuestChange::Update { partner, .. } => self.is_live_partner(&partner.0)?,
-            _ => true,
-        };
+        let partner_is_live =
+            if let GuestChange::Update { partner, .. } = change { self.is_live_partner(&partner.0)? } else { true };
         let context = ApplyContext { at: self.at, owner: owner.as_ref(), accounts: &accounts, partner_is_live };
         let mut after = record.clone();
         match apply(&mut after, change, &context).map_err(|refused| self.refusal(refused, &record))? {

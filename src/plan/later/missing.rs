@@ -65,6 +65,7 @@ pub fn of_member(inputs: Inputs<'_>, member: &ObjectRef) -> Option<Progress<()>>
         let until = record.and_then(|record| record.invitation).map(|invitation| invitation.expires_at);
         return Some(MissingFact::on(Reason::Invited, Fact::Accepts { guest: email, until }).into());
     }
+    #[expect(clippy::wildcard_enum_match_arm, reason = "few of the reasons end without a change of a spec")]
     let missing = match reason {
         Reason::PartnerNotFound => absent_partner(inputs, &partner)?,
         Reason::HostAdminNotFound => host_admin(&partner, entry.reading.terms.invited_by.as_ref())?,
@@ -104,6 +105,7 @@ pub fn of_share(inputs: Inputs<'_>, member: &ObjectRef, share: &str) -> Option<P
         Decision::Deny(reason) | Decision::Retain(reason) => reason,
     };
     let (account, owner) = (access.grant.account.clone(), share.entry.reading.terms.shared_by.clone()?);
+    #[expect(clippy::wildcard_enum_match_arm, reason = "few of the reasons end without a change of a spec")]
     let missing = match reason {
         Reason::HostAdminNotFound => host_admin(&partner, Some(&owner))?,
         Reason::AccountNotFound => MissingFact::on(reason, Fact::AccountFound { account, owner }),

@@ -190,9 +190,9 @@ fn tidy(conditions: impl Iterator<Item = Precondition>, enrolled: &Methods, gran
         match &mut condition.fact {
             Fact::EnrolsMfa { one_of, .. } => *one_of = lacking(enrolled, &grant.allowed, &grant.asked),
             Fact::HostAdminFound { any_of } => {
-                let implied = |other: &Precondition| match &other.fact {
-                    Fact::HostAdminFound { any_of: others } => any_of.iter().all(|admin| others.contains(admin)),
-                    _ => false,
+                let implied = |other: &Precondition| {
+                    matches!(&other.fact, Fact::HostAdminFound { any_of: others }
+                        if any_of.iter().all(|admin| others.contains(admin)))
                 };
                 tidied.retain(|other| !implied(other));
             }

@@ -168,7 +168,7 @@ fn left(record: &GuestRecord, steps: &[Step]) -> Vec<Grant> {
                 left.retain(|held| grants.iter().all(|less| less.account != held.account));
                 left.extend(grants.iter().cloned());
             }
-            _ => {}
+            Operation::Guest { .. } | Operation::Partner { .. } | Operation::ForgetShare { .. } => {}
         }
     }
     left

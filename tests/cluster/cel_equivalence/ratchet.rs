@@ -90,7 +90,7 @@ fn stored(manifests: &str) -> ControlPlane {
     install(&plane);
     // The server needs a moment to apply the new definitions.
     let wrong = STORED.replace("DISPLAY", "x").replace("name: wrong", "name: another");
-    let until = Instant::now() + Duration::from_secs(60);
+    let until = Instant::now() + Duration::from_mins(1);
     for kind in KINDS {
         let text = wrong.split("\n---\n").find(|text| text.to_lowercase().contains(&format!("kind: {kind}"))).unwrap();
         while plane.kubectl_with(&["create", "--dry-run=server", "-f", "-"], text).success {

@@ -29,7 +29,7 @@ fn meta(meta: &str) -> String {
     format!("{HEAD}{SPEC}").replace("{name: acme}", meta)
 }
 
-#[allow(clippy::too_many_lines, reason = "a list")]
+#[expect(clippy::too_many_lines, reason = "a list")]
 fn texts() -> Vec<(Verdict, &'static str, String)> {
     let json = r#"{"apiVersion": "guestlist.dev/v1alpha1", "kind": "LocalPartner", "metadata": {"name": "acme"}, "spec": {"hostAdmins": ["a@host.example"]}}"#;
     let share = "apiVersion: guestlist.dev/v1alpha1\nkind: AccountShare\nmetadata: {name: s}\nspec:\n  partnerRef: {name: acme}\n  account: a\n  sharedBy: a@host.example\n";

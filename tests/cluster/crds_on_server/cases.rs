@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::Kind;
 
 /// The kind, and the fields that replace those of its minimal spec.
+#[expect(clippy::too_many_lines, reason = "a list")]
 pub fn cases() -> Vec<(Kind, Value)> {
     use Kind::{Membership, Partner, Share};
     let mut cases = Vec::new();

@@ -75,10 +75,7 @@ fn other_installation_stops_before_any_change_and_names_the_fix() {
     stage.operator.policy(&POLICY.replace("installation: test", "installation: another"));
     stage.operator.go();
     stage.operator.logs(&["ForeignDirectory", "\"test\"", "another", "detach --adopt-directory"]);
-    eventually("the process ends", || match stage.operator.runs() {
-        true => Err("it runs on".to_owned()),
-        false => Ok(()),
-    });
+    eventually("the process ends", || if stage.operator.runs() { Err("it runs on".to_owned()) } else { Ok(()) });
     assert_eq!((stage.versions(), stage.operator.show()), before);
 }
 

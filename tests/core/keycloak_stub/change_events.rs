@@ -112,9 +112,12 @@ async fn event_that_shows_late_is_hinted() {
             // Long after the changes of the test itself.
             realm.second += 100;
             let (user, alice) = (realm.id_of(bob().as_str()), realm.id_of("alice@host.example"));
-            let event = |user: &str| match of_user {
-                true => json!({"type": "UPDATE_EMAIL", "userId": user}),
-                false => about("USER", &format!("users/{user}")),
+            let event = |user: &str| {
+                if of_user {
+                    json!({"type": "UPDATE_EMAIL", "userId": user})
+                } else {
+                    about("USER", &format!("users/{user}"))
+                }
             };
             realm.tell(of_user, event(&alice));
             let (stage, cursor) = stage(realm).await;

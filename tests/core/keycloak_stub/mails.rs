@@ -221,7 +221,7 @@ async fn mail_that_may_have_gone_out_counts_as_sent() {
             Fate::Patience(503, "1"),
             Fate::Unreached,
             Fate::Says(long, 500, NOT_SENT),
-            Fate::Says(Duration::from_secs(3600), 204, ""),
+            Fate::Says(Duration::from_hours(1), 204, ""),
         ] {
             let stage = stage(state).await;
             let before = mails(&stage);

@@ -21,7 +21,7 @@ use super::sessions::Tokens;
 use crate::support::realm_in_memory::{Asked, Realm, text};
 
 /// Longer than any operation.
-const LONG: Duration = Duration::from_secs(3600);
+const LONG: Duration = Duration::from_hours(1);
 
 /// The possible faults of a request.
 const FATES: [Fate; 7] = [

@@ -14,7 +14,7 @@ use super::{BEGAN, Stage};
 use crate::support::realm_in_memory::{Asked, Realm};
 
 /// Longer than any call may take: a call that is later has no deadline.
-const HOURS: Duration = Duration::from_secs(3 * 3600);
+const HOURS: Duration = Duration::from_hours(3);
 
 /// A realm with Bob, whose record the directory knows.
 async fn stage() -> Stage {

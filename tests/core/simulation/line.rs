@@ -78,7 +78,7 @@ thread_local! {
 }
 
 /// The length of a term.
-const TERM: Duration = Duration::from_secs(3600);
+const TERM: Duration = Duration::from_hours(1);
 
 /// The next state of a task.
 pub enum Next {
@@ -164,7 +164,8 @@ impl ObjectStore for Line {
 /// The methods of a directory that the executor never calls.
 macro_rules! never {
     ($($name:ident($($argument:ident: $type:ty),*) -> $answer:ty;)*) => {
-        $(fn $name<'a>(&'a self, $($argument: $type),*) -> BoxFuture<'a, Result<$answer, Error>> {
+        $(#[allow(clippy::elidable_lifetime_names, reason = "the types of some arguments name it")]
+        fn $name<'a>(&'a self, $($argument: $type),*) -> BoxFuture<'a, Result<$answer, Error>> {
             $(let _ = $argument;)*
             panic!("the executor asks for one guest or partner only")
         })*

@@ -47,7 +47,7 @@ fn each_command_after_killed_apply_keeps_everything_in_the_file() {
         let mut apply = folder.command(&["apply", "manifests", "--yes"]).stdout(Stdio::null()).spawn().unwrap();
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         let began = Instant::now();
-        while length() < 30_000 && apply.try_wait().unwrap().is_none() && began.elapsed() < Duration::from_secs(60) {
+        while length() < 30_000 && apply.try_wait().unwrap().is_none() && began.elapsed() < Duration::from_mins(1) {
             std::thread::sleep(Duration::from_millis(1));
         }
         // This sleep varies the moment at which the process dies; the test does not depend on it.

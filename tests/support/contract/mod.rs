@@ -250,10 +250,7 @@ impl Subject {
     /// Compares the embedded directory with the pure function that Keycloak's backend uses.
     async fn execute(&self, operation: &Operation, basis: Option<Revision>, at: Timestamp) -> Result<Applied, Error> {
         let directory = self.directory.as_ref();
-        let expected = match directory.fences() {
-            true => amended::expected(directory, operation, basis, at).await,
-            false => None,
-        };
+        let expected = if directory.fences() { amended::expected(directory, operation, basis, at).await } else { None };
         let done = directory.execute(operation, basis, at, self.epoch).await;
         if let Some(expected) = expected {
             amended::agrees(directory, expected, &done, operation).await;

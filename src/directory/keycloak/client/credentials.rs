@@ -145,6 +145,10 @@ impl Credentials {
     }
 
     /// The present secret.
+    ///
+    /// # Errors
+    ///
+    /// The file of the secret cannot be read, or is empty.
     pub fn secret(&self) -> Result<Secret, Error> {
         match &self.source {
             Source::Text(secret) => Ok(secret.clone()),

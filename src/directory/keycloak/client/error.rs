@@ -14,7 +14,7 @@ use crate::domain::printable;
 /// The delay if the server asks for one without a number of seconds.
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(5);
 /// The maximum delay, whatever the server asks for, because revocations must not wait longer.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 /// Keycloak's message about a missing attribute that the realm's user profile requires.
 const REQUIRED: &str = "error-user-attribute-required";
 /// Keycloak's message about an attribute that the realm's user profile lets no administrator change.
@@ -101,7 +101,7 @@ impl ClientError {
                 let said = format!("user {}: {said}", printable(user));
                 Self::Status { endpoint, status: 400, said, invalid, after }
             }
-            other => other,
+            other @ (Self::Status { .. } | Self::Late { .. } | Self::Fault(_)) => other,
         }
     }
 
@@ -290,6 +290,7 @@ mod tests {
 
     #[test]
     fn status_decides_what_a_refusal_means() {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "a status never means another fault")]
         let kind = |status| match Error::from(answered(GET_USER, status, r#"{"errorMessage":"no"}"#)) {
             Error::Changed { .. } => "changed",
             Error::Busy { .. } => "busy",

@@ -36,9 +36,9 @@ const DEADLINE: Duration = Duration::from_secs(9);
 const SEARCH_DEADLINE: Duration = Duration::from_secs(28);
 /// The deadline of one page of a listing in a slow realm. A listing as a whole has no deadline, and continues while
 /// pages arrive.
-const LISTING_DEADLINE: Duration = Duration::from_secs(120);
+const LISTING_DEADLINE: Duration = Duration::from_mins(2);
 /// The deadline of a call that processes a whole realm.
-const REALM_DEADLINE: Duration = Duration::from_secs(120);
+const REALM_DEADLINE: Duration = Duration::from_mins(2);
 /// The deadline of a call that sends a mail.
 const MAIL_DEADLINE: Duration = Duration::from_secs(15);
 /// A kind of call: its name in the metrics, and the role that the service account needs for it.

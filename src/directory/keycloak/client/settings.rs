@@ -31,6 +31,10 @@ pub struct Settings {
 
 impl Settings {
     /// Parses `keycloak:URL#REALM`, and reads the other settings from `environment`, for the service account.
+    ///
+    /// # Errors
+    ///
+    /// The address has another form, or a credential is missing or cannot be read.
     pub fn read(address: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let place = place(address)?;
         let login = Credentials::operator(client_id(&environment), &environment)?;
@@ -38,6 +42,10 @@ impl Settings {
     }
 
     /// The same for an administrator, either of the server (realm `master`) or of the realm itself.
+    ///
+    /// # Errors
+    ///
+    /// The address has another form, or a credential is missing or cannot be read.
     pub fn administrator(address: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
         let place = place(address)?;
         let login = Credentials::administrator(&place.1, &environment)?;

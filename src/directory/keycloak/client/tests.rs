@@ -44,9 +44,10 @@ async fn serve(mut stream: TcpStream, does: Does) {
             return;
         }
     }
-    let does = match request.starts_with(b"POST /realms/") {
-        true => Does::Says(200, JSON, r#"{"access_token": "a.b.c", "expires_in": 300}"#),
-        false => does,
+    let does = if request.starts_with(b"POST /realms/") {
+        Does::Says(200, JSON, r#"{"access_token": "a.b.c", "expires_in": 300}"#)
+    } else {
+        does
     };
     match does {
         Does::Says(status, header, body) => {

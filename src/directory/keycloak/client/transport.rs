@@ -57,8 +57,29 @@ pub enum Unanswered {
 }
 
 /// Sends requests. The caller sets the deadline.
+///
+/// # Examples
+///
+/// A transport that loses every request, for a test:
+///
+/// ```
+/// use futures::future::BoxFuture;
+/// use guestlist::directory::keycloak::{Request, Response, Transport, Unanswered};
+///
+/// struct Unplugged;
+///
+/// impl Transport for Unplugged {
+///     fn send(&self, _: Request) -> BoxFuture<'_, Result<Response, Unanswered>> {
+///         Box::pin(async { Err(Unanswered::Broken { why: "no network".into() }) })
+///     }
+/// }
+/// ```
 pub trait Transport: Send + Sync {
     /// Sends a request. If the future is dropped, the response is discarded; Keycloak may still process the request.
+    ///
+    /// # Errors
+    ///
+    /// No response arrived. Keycloak may have processed the request nevertheless.
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, Unanswered>>;
 }
 

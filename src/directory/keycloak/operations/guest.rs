@@ -115,10 +115,8 @@ impl Inner {
             return self.purge(user, &record, *since, *at_most, at).await;
         }
         let accounts = self.live_accounts(change).await?;
-        let partner_is_live = match change {
-            GuestChange::Update { partner, .. } => self.is_live_partner(partner).await?,
-            _ => true,
-        };
+        let partner_is_live =
+            if let GuestChange::Update { partner, .. } = change { self.is_live_partner(partner).await? } else { true };
         let owner = self.known_owner();
         let mut after = record.clone();
         let context = ApplyContext { at, owner: owner.as_ref(), accounts: &accounts, partner_is_live };
@@ -176,6 +174,7 @@ impl Inner {
             // grants.
             self.allow_claims(&update.user.id, update.is_created()).await?;
         }
+        #[expect(clippy::wildcard_enum_match_arm, reason = "every other change is one write of the user")]
         let written = match change {
             GuestChange::ResetMfa { enrolled_before } => self.reset(reader, update, *enrolled_before).await?,
             GuestChange::EnableLogin => {

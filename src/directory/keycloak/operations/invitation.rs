@@ -109,6 +109,7 @@ impl Inner {
         if let Ok(Some(_)) = self.users().invitation(&organization.id, &user.email).await {
             return Ok(());
         }
+        #[expect(clippy::wildcard_enum_match_arm, reason = "the text of every other error is the cause")]
         let why = match Error::from(failed) {
             _ if late => {
                 format!("Keycloak gave up on its mail server after {}s: is it slow, or shut off?", took.as_secs())

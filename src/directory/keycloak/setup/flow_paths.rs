@@ -105,7 +105,7 @@ impl Rows {
         let after = |end: &End| match end {
             end if NO_SIGN_IN.contains(&provider) => end.clone(),
             End::Enforced | End::Bypassed(_) if AFTER_IDENTIFICATION.contains(&provider) => end.clone(),
-            _ => bypassed(),
+            End::NotSignedIn | End::Enforced | End::Bypassed(_) => bypassed(),
         };
         from.iter().map(after).collect()
     }

@@ -45,6 +45,10 @@ pub enum SetupOutcome {
 }
 
 /// Prepares a realm and reports each step. Returns the client's secret, if there is one.
+///
+/// # Errors
+///
+/// Keycloak does not answer, or refuses the administrator. The steps before it stay done.
 pub async fn bootstrap(
     settings: Settings,
     wanted: &SetupOptions,

@@ -394,12 +394,14 @@ fn flow_value(random: &mut Random, depth: usize) -> String {
     let count = random.below(4);
     let is_map = random.below(2) == 0;
     let parts: Vec<String> = (0..count)
-        .map(|number| match is_map {
-            true => {
+        .map(|number| {
+            let key = if is_map {
                 let quote = random.pick(&["", "", "\"", "'"]);
-                format!("{quote}k{number}{quote}{colon}{}", flow_value(random, depth - 1))
-            }
-            false => flow_value(random, depth - 1),
+                format!("{quote}k{number}{quote}{colon}")
+            } else {
+                String::new()
+            };
+            key + &flow_value(random, depth - 1)
         })
         .collect();
     let parts = parts.join(comma);

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use serde_json::Value;
 
-/// Replaces an object that is deeper than serde_json's limit.
+/// Replaces an object that is deeper than the limit of `serde_json`.
 pub const TOO_DEEP: &str = "too deep";
 
 /// The process that reads as kubectl does (`tests/controlplane/reader`).
