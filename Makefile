@@ -74,8 +74,12 @@ generate: needs-cargo ## Writes what is made: CRDs, the chart's copy of them and
 	rm -f $(CHART_CRDS)/*.yaml
 	mkdir -p $(CHART_CRDS) docs
 	cp crds/*.yaml $(CHART_CRDS)/
-	for page in rules conditions fields metrics; do cargo run --locked --quiet -- explain --markdown $$page > docs/$$page.md || exit 1; done
+	for page in rules conditions fields metrics cli policy annotations; do \
+	  cargo run --locked --quiet -- explain --markdown $$page > docs/$$page.md || exit 1; done
 	GUESTLIST_WRITE_CHART_README=1 cargo test --locked --quiet --test local readme_lists_the_values
+	@if helm=$$(PATH="$(CURDIR)/target/controlplane/bin:$$PATH" command -v helm); then \
+	  "$$helm" template guestlist charts/guestlist --namespace guestlist $(WITHOUT_PODS) > examples/chart-without-pods.yaml; else \
+	  echo "examples/chart-without-pods.yaml stays as it is: it needs helm (make controlplane)."; fi
 
 controlplane: needs-go ## Builds etcd, kube-apiserver, kubectl, kube-controller-manager and helm, once
 	@cd tests/controlplane && go run . build --out ../../target/controlplane

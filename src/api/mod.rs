@@ -35,7 +35,45 @@ pub const RESEND_INVITATION: &str = "guestlist.dev/resend-invitation";
 /// `"true"`: nothing is granted and nothing is purged; access is still revoked.
 pub const PAUSED: &str = "guestlist.dev/paused";
 /// All annotations that are read.
-pub const ANNOTATIONS: [&str; 4] = [RECONCILE_AT, RESET_MFA, RESEND_INVITATION, PAUSED];
+pub const ANNOTATIONS: [Annotation; 4] = [
+    Annotation {
+        name: RECONCILE_AT,
+        value: "VALUE",
+        kinds: "all three kinds",
+        effect: "a new value causes a reconcile. The value then appears in `status.lastHandledReconcileAt`",
+    },
+    Annotation {
+        name: PAUSED,
+        value: "\"true\"",
+        kinds: "all three; on a partner also for its memberships and shares",
+        effect: "the operator grants, invites and purges nothing. It still revokes access",
+    },
+    Annotation {
+        name: RESET_MFA,
+        value: "TIME",
+        kinds: "a membership",
+        effect: "the operator deletes the factors that were enrolled before that time, and revokes the grants that need them",
+    },
+    Annotation {
+        name: RESEND_INVITATION,
+        value: "TIME",
+        kinds: "a membership",
+        effect: "the operator sends the invitation again, unless the last one is younger than that time",
+    },
+];
+
+/// An annotation that guestlist reads, as the reference describes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Annotation {
+    /// The key.
+    pub name: &'static str,
+    /// The form of its value.
+    pub value: &'static str,
+    /// The kinds that it works on.
+    pub kinds: &'static str,
+    /// The effect of the annotation.
+    pub effect: &'static str,
+}
 
 /// Whether an annotation's name has guestlist's prefix, also if guestlist does not read it.
 pub fn is_annotation(name: &str) -> bool {

@@ -67,9 +67,10 @@ fn unknown(name: &str) -> Option<String> {
     if !api::is_annotation(name) {
         return None;
     }
-    let hint = match nearest(name, api::ANNOTATIONS.into_iter()) {
+    let names = api::ANNOTATIONS.map(|annotation| annotation.name);
+    let hint = match nearest(name, names.into_iter()) {
         Some(near) => format!("did you mean {near}?"),
-        None => format!("it reads {}", api::ANNOTATIONS.join(", ")),
+        None => format!("it reads {}", names.join(", ")),
     };
     Some(format!("guestlist has no annotation {}; {hint}", quote(name)))
 }

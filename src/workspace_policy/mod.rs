@@ -5,6 +5,8 @@
 mod reach;
 
 use jiff::SignedDuration;
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::Deserialize;
 
 use crate::domain::{Domain, Email, time};
@@ -86,48 +88,71 @@ impl Default for WorkspacePolicy {
     }
 }
 
-/// The format of the file.
-#[derive(Deserialize)]
+/// The format of the file. The comments of its fields are the reference in `docs/policy.md`.
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct File {
+    /// The name in the ownership mark of each record. A new value needs a restart.
     #[serde(default)]
     installation: Option<String>,
+    /// The corporate domains. Without one, no guest is invited.
     #[serde(default)]
     domains: Vec<String>,
+    /// The namespaces that may name Host Admins. `[]` denies all access.
     #[serde(default)]
     tenants: Option<Vec<FileTenant>>,
+    /// How long guests keep their access while their MFA is unknown; at most `720h`.
     #[serde(default)]
     mfa_unknown_max: Option<String>,
+    /// Minimum time between two mails to one address; at most `720h`.
     #[serde(default)]
     mail_interval: Option<String>,
+    /// Invitations of a namespace in an hour, resends included: 1 to 1000000.
     #[serde(default)]
     invitations_per_hour: Option<i64>,
+    /// The pace of purging deactivated records.
     #[serde(default)]
     purge: Option<FilePurge>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct FileTenant {
+    /// A name, a prefix and `*`, or `*` alone. Entries add up.
     namespace: String,
+    /// Addresses that the namespace may name as `hostAdmins`, `sharedBy` or `invitedBy`.
     #[serde(default)]
     host_admins: Vec<String>,
+    /// Whether partners with `adoption: Unmarked` may adopt existing users.
     #[serde(default)]
+    #[schemars(with = "Option<bool>")]
     adoption: Option<Switch>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct FilePurge {
+    /// How long a record stays deactivated before it is purged.
     #[serde(default)]
     after: Option<String>,
+    /// How many records are purged in an hour, as a share of all marked records, rounded up.
     #[serde(default)]
     per_hour: Option<String>,
+}
+
+/// The JSON schema of a policy file, with the meaning of each field.
+pub fn file_schema() -> serde_json::Value {
+    let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+    settings.into_generator().into_root_schema_for::<File>().to_value()
 }
 
 impl WorkspacePolicy {
     /// Parses the text of a policy file. The error names the position, the problem and the fix. A policy without a list
     /// of tenants is an error: a file that was cut off or emptied must not revoke all access.
+    ///
+    /// # Errors
+    ///
+    /// The text is no policy. The error names the place and the fix.
     pub fn parse(text: &str) -> Result<Self, String> {
         let options = serde_saphyr::options! { with_snippet: false };
         let file: Option<File> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {

@@ -89,7 +89,7 @@ fn the_definitions_are_printed_and_written() {
 
 #[test]
 fn committed_reference_matches_the_code() {
-    for page in ["rules", "conditions", "fields", "metrics"] {
+    for page in ["rules", "conditions", "fields", "metrics", "cli", "policy", "annotations"] {
         let (status, text, _) = guestlist(&["explain", "--markdown", page]);
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/{page}.md"));
         assert_eq!(status, 0);

@@ -179,8 +179,8 @@ fn the_page_of_commands_has_every_option() {
 #[test]
 fn pages_have_every_annotation_and_policy_field() {
     let annotations = read("docs/annotations.md");
-    for name in api::ANNOTATIONS {
-        assert!(annotations.contains(&format!("`{name}: ")), "{name}");
+    for annotation in api::ANNOTATIONS {
+        assert!(annotations.contains(&format!("`{}: ", annotation.name)), "{}", annotation.name);
     }
     let schema: Value = serde_json::from_str(&read("charts/guestlist/values.schema.json")).unwrap();
     let policy = read("docs/policy.md");

@@ -56,8 +56,8 @@ enum Command {
     /// Prepare a realm of Keycloak with an administrator's credentials; doing it again changes nothing
     ///
     /// It makes the realm where there is none and sets what guestlist needs: organizations, events, the user profile, the
-    /// client scope that applications read, sign-in flows that stop a guest without a second factor, and the operator's own
-    /// client with four roles. It leaves the objects of other tools alone and reports them. The operator never needs an
+    /// client scope that applications read, and the operator's own client with four roles. Its sign-in flows stop a guest
+    /// without a second factor. It leaves the objects of other tools alone and reports them. The operator never needs an
     /// administrator.
     Setup(setup::SetupArgs),
     /// Add and update accounts and users from a YAML file; removes nothing

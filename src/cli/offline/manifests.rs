@@ -38,7 +38,7 @@ const LONG: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug, clap::Args)]
 #[command(group = clap::ArgGroup::new("complete").multiple(true))]
 pub struct Manifests {
-    /// Workspace policy file. Without it, all access is denied
+    /// The workspace policy
     #[arg(long, value_name = "FILE", env = "GUESTLIST_WORKSPACE")]
     pub workspace: PathBuf,
     /// The directory: sqlite:PATH, or keycloak:URL#REALM with its credentials in the environment

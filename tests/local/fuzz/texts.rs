@@ -130,7 +130,7 @@ fn sent_mails() {
 fn annotations() {
     let corpus: Vec<String> = api::ANNOTATIONS
         .iter()
-        .flat_map(|name| ["true", "2027-06-30T00:00:00Z", "soon"].map(|text| format!("{name}={text}")))
+        .flat_map(|known| ["true", "2027-06-30T00:00:00Z", "soon"].map(|text| format!("{}={text}", known.name)))
         .collect();
     let corpus: Vec<&str> = corpus.iter().map(String::as_str).collect();
     fuzz_texts("annotations", &corpus, &["guestlist.dev/", "=", "/"], |text| {

@@ -1,4 +1,8 @@
-//! The reference pages in `docs/`, generated from the tables that the code itself uses.
+//! The reference pages in `docs/`, generated from the tables and types that the code itself uses. Text for people is in
+//! the Markdown files of this folder.
+
+mod commands;
+mod policy_fields;
 
 use std::fmt::Write;
 
@@ -20,6 +24,12 @@ pub(super) enum ReferencePage {
     Fields,
     /// The operator's metrics
     Metrics,
+    /// The commands and their options
+    Cli,
+    /// The fields of the workspace policy
+    Policy,
+    /// The annotations of the three kinds
+    Annotations,
 }
 
 impl ReferencePage {
@@ -30,6 +40,9 @@ impl ReferencePage {
             Self::Conditions => conditions(),
             Self::Fields => fields(),
             Self::Metrics => metrics(),
+            Self::Cli => commands::page(),
+            Self::Policy => policy_fields::page(),
+            Self::Annotations => annotations(),
         }
     }
 }
@@ -46,8 +59,9 @@ fn conditions() -> String {
         let _ = writeln!(text, "| `{}` | {} | {} |", type_.as_str(), type_.kinds(), type_.meaning());
     }
     text.push_str(
-        "\n    kubectl wait gm/bob --for=condition=Ready --timeout=60s\n    kubectl get gm -o \
-         custom-columns='NAME:.metadata.name,MFA:.status.conditions[?(@.type==\"MFASatisfied\")].status'\n",
+        "\n```console\nkubectl --namespace partners wait gm/bob --for=condition=Ready --timeout=60s\nkubectl --namespace \
+         partners get gm -o \\\n  \
+         custom-columns='NAME:.metadata.name,MFA:.status.conditions[?(@.type==\"MFASatisfied\")].status'\n```\n",
     );
     text
 }
@@ -64,6 +78,15 @@ fn metrics() -> String {
             writeln!(text, "| `guestlist_{}{suffix}` | {sort} | {} | {} |", metric.name, metric.labels, metric.help);
     }
     text
+}
+
+fn annotations() -> String {
+    let mut rows = "| annotation | on | effect |\n|---|---|---|\n".to_owned();
+    for api::Annotation { name, value, kinds, effect } in api::ANNOTATIONS {
+        let _ = writeln!(rows, "| `{name}: {value}` | {kinds} | {effect} |");
+    }
+    let page = include_str!("annotations.md").replace("{{annotations}}\n", &format!("{rows}\n"));
+    format!("<!-- Generated from src/api/mod.rs and src/cli/reference/annotations.md {GENERATED}\n\n{page}")
 }
 
 fn fields() -> String {
