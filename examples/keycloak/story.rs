@@ -144,8 +144,8 @@ spec:
     house.partners(&["get", "gm", "peggy"]).run();
     let message = READY.replace("reason", "message");
     tell(&house.partners(&["get", "gm", "peggy", &format!("--output=jsonpath={message}")]).quietly().unwrap());
-    assert!(house.user("peggy@elsewhere.example").await.is_null(), "somebody was made who must not be");
-    assert_eq!(house.mail.count("peggy@elsewhere.example"), 0, "somebody was invited who must not be");
+    assert!(house.user("peggy@elsewhere.example").await.is_null(), "a user was made for a guest without access");
+    assert_eq!(house.mail.count("peggy@elsewhere.example"), 0, "a guest without access was invited");
 }
 
 async fn the_end(house: &House, guests: [(&mut Person<'_>, &Tokens); 2]) {

@@ -115,6 +115,15 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Checks the words of a command line without running it, for tests of the documentation.
+///
+/// # Errors
+///
+/// The words are no command line of guestlist: clap's error has the reason.
+pub fn check_arguments(words: &[String]) -> Result<(), clap::Error> {
+    Cli::try_parse_from(words).map(drop)
+}
+
 /// Prints clap's message for wrong usage or for --help. In `plan`, exit code 2 means changes, as in Terraform, so wrong
 /// usage is 1.
 fn misused(error: &clap::Error) -> ExitCode {

@@ -24,7 +24,8 @@ fn plain(line: &str) -> String {
 /// The README's terminal output, without the initial commands that people type.
 fn transcripts() -> Vec<String> {
     let readme = std::fs::read_to_string(Path::new(ROOT).join("README.md")).unwrap();
-    let blocks = readme.split("```console\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let of = |fence: &'static str| readme.split(fence).skip(1).filter_map(|rest| rest.split("```").next());
+    let blocks = of("```console\n").chain(of("```text\n"));
     let shown = blocks.filter(|block| !block.starts_with("make ") && !block.starts_with("helm "));
     shown.flat_map(str::lines).filter(|line| *line != "..." && !line.is_empty()).map(str::to_owned).collect()
 }

@@ -7,6 +7,7 @@ mod support {
     pub mod check;
     pub mod controlplane;
     pub mod dice;
+    pub mod docs;
     pub mod harness;
     pub mod looking;
     pub mod operator;
@@ -22,6 +23,7 @@ mod chart;
 mod controlplane;
 mod crds_on_server;
 mod demo;
+mod documentation;
 mod operator;
 
 /// Sets the directory of the operator: here the embedded one, unchanged.

@@ -151,7 +151,7 @@ fn goes_and_is_asked_again(house: &House, before: &Value, erin: &mut Person<'_>)
     house.now(erin.is_out(&tokens, "the membership is deleted"));
     let user = house.erin();
     assert!(!marked(&user), "she is nobody's guest: {user}");
-    is_hers(house, before, "let go");
+    is_hers(house, before, "unmanaged");
     assert_eq!(accounts(&house.lets_her_in(erin, &[])), None);
 
     // A new membership needs a new acceptance.

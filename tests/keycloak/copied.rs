@@ -33,7 +33,7 @@ spec: {partnerRef: {name: acme}, email: carol@acme.example, role: GuestAdmin, in
 ";
 
 /// Stands for the attribute with the copy's own address instead of the copied one.
-const HIS_OWN: &str = "guestlist.address of his own";
+const OWN_ATTRIBUTE: &str = "guestlist.address of their own";
 
 /// A tool creates a copy of another user.
 async fn copy(people: &People, of: &str, who: &str, without: &[&str]) {
@@ -41,7 +41,7 @@ async fn copy(people: &People, of: &str, who: &str, without: &[&str]) {
     let mut attributes = original["attributes"].clone();
     for name in without {
         attributes.as_object_mut().unwrap().remove(*name);
-        if *name == HIS_OWN {
+        if *name == OWN_ATTRIBUTE {
             attributes["guestlist.address"] = json!([who]);
         }
     }
@@ -69,7 +69,7 @@ fn copy_of_guest_loses_only_the_claim_and_guest_keeps_it() {
             (DAVE, &[]),
             ("erik@others.example", &["guestlist.id", "guestlist.record"]),
             ("fred@others.example", &["guestlist.address", "guestlist.partner"]),
-            ("hans@others.example", &[HIS_OWN]),
+            ("hans@others.example", &[OWN_ATTRIBUTE]),
         ];
         for (who, without) in copies {
             copy(people, CAROL, who, without).await;
@@ -102,8 +102,8 @@ fn copy_of_guest_is_distinguished_and_outlives_the_guest() {
         for directory in [&reads_anew(&people), &reads_anew(&people)] {
             let alone = directory.guest(&dave).await.unwrap().unwrap();
             assert_eq!((alone.mark, alone.integrity), (None, Integrity::Unreadable));
-            let his = directory.guest(&bob()).await.unwrap().unwrap();
-            assert_eq!((&his.id, &his.grants), (&record.id, &record.grants));
+            let own = directory.guest(&bob()).await.unwrap().unwrap();
+            assert_eq!((&own.id, &own.grants), (&record.id, &record.grants));
             let listed = directory.guests(None).await.unwrap().items;
             let marked: Vec<_> = listed.iter().filter(|one| one.mark.is_some()).map(|one| one.id.clone()).collect();
             assert_eq!(marked, [guest("bob")]);

@@ -218,7 +218,7 @@ fn guest_with_duplicate_attribute_values_is_rewritten() {
             assert_eq!(user["attributes"][name].as_array().unwrap().len(), 2);
             let path = format!("/users/{}", user["id"].as_str().unwrap());
             let refused = people.own.admin("PUT", &path, Some(user.clone())).await.0;
-            assert_eq!(refused, 400, "an administrator cannot write him either");
+            assert_eq!(refused, 400, "an administrator cannot write the user either");
             let said = ends(&address, 0, &["apply", "examples/acme", "--yes"]);
             let user = people.user(&bob).await;
             assert_eq!(user["attributes"][name].as_array().unwrap().len(), 1, "{name}: {said}");

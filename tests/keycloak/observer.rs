@@ -46,7 +46,7 @@ impl Memory {
                 wrong("a Guest User is Manager");
             }
             if !seen.told.is_empty() && !record["deactivatedAt"].is_null() {
-                wrong("who was let go holds something");
+                wrong("an unmanaged user has a grant");
             }
             if !seen.told.is_empty() && user["enabled"] != true {
                 wrong("who cannot sign in holds something");

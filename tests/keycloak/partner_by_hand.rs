@@ -69,7 +69,7 @@ fn organization_with_edited_data_is_restored_without_effects() {
         let people = &scene.people;
         let mut right = organization(people).await;
         right["attributes"]["department"] = json!(["marketing"]);
-        right["description"] = json!("somebody's words");
+        right["description"] = json!("another party's words");
         put(people, right.clone()).await;
         for (name, value) in [
             ("host-admins", json!(["nobody"])),
@@ -84,19 +84,19 @@ fn organization_with_edited_data_is_restored_without_effects() {
             spoilt["attributes"].as_object_mut().unwrap().retain(|_, value| !value.is_null());
             put(people, spoilt).await;
             scene.ends(&what).await;
-            let mut mended = organization(people).await;
+            let mut fixed = organization(people).await;
             if name == "id" {
                 // Its name may differ: it still is the partner of the object.
-                mended["attributes"]["guestlist.id"] = right["attributes"]["guestlist.id"].clone();
+                fixed["attributes"]["guestlist.id"] = right["attributes"]["guestlist.id"].clone();
             }
-            assert_eq!(mended, right, "{what}");
+            assert_eq!(fixed, right, "{what}");
             put(people, right.clone()).await;
             scene.ends(&what).await;
             assert_eq!(told(people, CAROL).await, ["instagram:manager"], "{what}");
             assert_eq!([BOB, CAROL].map(|who| scene.mail.count(who)), [1, 1], "{what}: nobody is mailed again");
         }
         joins(people, BOB);
-        scene.ends("his link was good all the time").await;
+        scene.ends("the link was valid all the time").await;
         people.admin("DELETE", "", None).await;
     });
 }

@@ -90,8 +90,8 @@ fn keycloak_restart_loses_no_guest_or_edit_and_mails_none_twice() {
     for object in ["lp/acme", "gm/carol", "gm/ned", "gm/dora", "share/instagram"] {
         partners.shows(object, "says that the directory is away", unavailable);
     }
-    let bob = partners.shows("gm/bob", "is on its way out", |seen| seen["metadata"]["deletionTimestamp"].is_string());
-    assert!(bob["metadata"]["finalizers"][0].is_string(), "nobody could be let go: {bob}");
+    let bob = partners.shows("gm/bob", "is being deleted", |seen| seen["metadata"]["deletionTimestamp"].is_string());
+    assert!(bob["metadata"]["finalizers"][0].is_string(), "no guest could be removed: {bob}");
 
     server.go_on();
     multi(asks_to_sign_in_again(&mut held));

@@ -8,6 +8,7 @@ mod support {
     pub mod amended;
     #[macro_use]
     pub mod contract;
+    pub mod docs;
     pub mod import_files;
     pub mod random;
 }
@@ -18,8 +19,10 @@ mod chart_values;
 mod cli;
 mod directory_cli;
 mod directory_contract;
+mod documentation;
 mod fuzz;
 mod imports;
+mod prose;
 mod readme;
 mod sqlite;
 mod sqlite_killed;

@@ -124,7 +124,7 @@ fn object_stored_before_a_rule_is_not_locked_by_it() {
             ["apply", "--server-side", "--force-conflicts", "--field-manager=labels", "--validate=false", "-f", "-"];
         plane.kubectl_with(&arguments, &manifest.replace("KIND", kind_name)).ok();
     }
-    mends(&plane);
+    recovers(&plane);
     for kind in KINDS {
         plane.kubectl(&["delete", kind, "wrong", "--wait=false"]).ok();
         patch(&plane, kind, r#"{"spec": {"suspended": false}}"#).ok();
@@ -136,7 +136,7 @@ fn object_stored_before_a_rule_is_not_locked_by_it() {
 
 /// One wrong field can be fixed while the others stay, and cannot get another wrong value; a list keeps its other
 /// entries.
-fn mends(plane: &ControlPlane) {
+fn recovers(plane: &ControlPlane) {
     for (kind, wrong, right) in [
         (KINDS[0], r#"{"spec": {"expiresAt": "never"}}"#, r#"{"spec": {"expiresAt": "2037-01-01T00:00:00Z"}}"#),
         (

@@ -117,7 +117,7 @@ fn operator_killed_anytime_converges_without_forbidden_grants() {
     for gone in ["lp/bolt", "gm/olivia", "share/tiktok"] {
         partners.shows(gone, "is gone", serde_json::Value::is_null);
     }
-    eventually("nothing is on its way out", || {
+    eventually("no object is being deleted", || {
         let path = "jsonpath={.items[*].metadata.deletionTimestamp}";
         let leaving = partners.kubectl(&["get", "lp,gm,share", "-o", path]).ok();
         if leaving.is_empty() { Ok(()) } else { Err(format!("{leaving}\n{}", stage.operator.log())) }

@@ -39,7 +39,7 @@ spec: {partnerRef: {name: acme}, account: missing, sharedBy: alice@host.example}
 ---
 apiVersion: guestlist.dev/v1alpha1
 kind: AccountShare
-metadata: {name: not-his, namespace: partners}
+metadata: {name: not-owned, namespace: partners}
 spec: {partnerRef: {name: acme}, account: dans, sharedBy: alice@host.example}
 ";
 
@@ -80,7 +80,7 @@ const SAY: [(&str, &str, &str); 17] = [
     ("gm/paused", "Paused", "InProgress"),
     ("share/instagram", "Reconciled", "Current"),
     ("share/missing", "AccountNotFound", "InProgress"),
-    ("share/not-his", "SharerNotOwner", "Failed"),
+    ("share/not-owned", "SharerNotOwner", "Failed"),
     ("share/twice", "DuplicateShare", "Failed"),
     ("gm/leaving", "Terminating", "Terminating"),
 ];
@@ -205,7 +205,7 @@ fn each_state_maps_to_kstatus_and_shows_documented_columns() {
         "NAME PARTNER ACCOUNT SHARED_BY ROLE GRANTS READY REASON AGE
          instagram acme instagram alice@host.example Manager 1/2 True Reconciled
          missing acme missing alice@host.example Collaborator 0/1 False AccountNotFound
-         not-his acme dans alice@host.example Collaborator 0/1 False SharerNotOwner
+         not-owned acme dans alice@host.example Collaborator 0/1 False SharerNotOwner
          twice acme instagram alice@host.example Collaborator 0/1 False DuplicateShare",
     );
 }

@@ -85,7 +85,7 @@ fn deleted_namespace_revokes_all_access_and_never_hangs() {
     }
 
     let log = stage.operator.log();
-    assert!(!log.contains("failed to write an Event"), "a namespace on its way out takes no Events: {log}");
+    assert!(!log.contains("failed to write an Event"), "a namespace that is being deleted takes no Events: {log}");
     assert_eq!(stage.versions().trim(), "", "nothing of ours is left");
 }
 

@@ -563,7 +563,7 @@ impl Sim {
         all
     }
 
-    /// What a planner knows at a time.
+    /// The inputs of a planner at a time.
     pub fn inputs(&self, now: Timestamp) -> Inputs<'_> {
         Inputs {
             declared: self.engine.objects(),

@@ -155,9 +155,9 @@ type Go = fn(&mut Sim);
 #[test]
 fn each_kind_of_removal_is_planned_to_the_operation() {
     let gone: [(&str, usize, Go); 7] = [
-        ("a share on its way out", 3, |sim| sim.delete(Share, "instagram")),
+        ("a share that is being deleted", 3, |sim| sim.delete(Share, "instagram")),
         ("a share that is gone", 3, |sim| vanish(sim, Share, "instagram")),
-        ("a membership on its way out", 3, |sim| sim.delete(Membership, "carol")),
+        ("a membership that is being deleted", 3, |sim| sim.delete(Membership, "carol")),
         ("a membership that is gone", 2, |sim| vanish(sim, Membership, "carol")),
         ("a cascade", 8, |sim| sim.delete(Partner, "acme")),
         ("a partner that is blocked", 0, |sim| {

@@ -135,7 +135,7 @@ fn no_value_is_invented_for_adopted_users_or_own_attributes() {
         let refused = stage.run(&withhold).await;
         assert!(matches!(refused, Err(Error::Refused { .. })), "{refused:?}");
         assert_eq!(stage.user(CAROL).await["attributes"]["guestlist.accounts"], json!(["instagram:collaborator"]));
-        assert_eq!(accounts(&carol.signs_in().await.unwrap()), None, "and is told of all the same");
+        assert_eq!(accounts(&carol.signs_in().await.unwrap()), None, "and the claims are there all the same");
         let said = stage.directory.ready().await.unwrap_err().to_string();
         assert!(said.contains("guestlist.accounts") && said.contains("could not be revoked"), "{said}");
     });
