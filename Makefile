@@ -10,7 +10,7 @@ NO_GO = echo "This needs Go 1.26 or newer to build a Kubernetes API server, and 
   echo "Install it from https://go.dev/dl or as your system's package golang."
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cluster demo-keycloak test test-keycloak fuzz mutants lint deny generate controlplane keycloak bench clean needs-cargo needs-go
+.PHONY: help demo demo-cluster demo-keycloak test test-keycloak fuzz mutants lint deny timer generate controlplane keycloak bench clean needs-cargo needs-go
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -28,12 +28,22 @@ demo-keycloak: needs-cargo needs-go keycloak controlplane ## Shows the main job 
 	cargo build --locked --bins --example keycloak
 	@cargo run --locked --quiet --example keycloak
 
-test: needs-cargo controlplane keycloak ## Runs all tests; the first time it builds a control plane (about 10 minutes)
-	cargo test --locked
-	cargo test --locked --test keycloak
+# Cargo starts each test binary through this program, which records the seconds of its tests.
+SLOWEST_TESTS := $(CURDIR)/target/debug/examples/slowest_tests
+TIMED_TEST    := cargo --config "target.'cfg(unix)'.runner=['$(SLOWEST_TESTS)']" test --locked
 
-test-keycloak: needs-cargo controlplane keycloak ## Runs on Keycloak all that runs on the embedded directory (7 minutes)
-	cargo test --locked --test keycloak --features keycloak-whole
+test: needs-cargo controlplane keycloak timer ## Runs all tests, and prints the ten slowest; the first time it builds a control plane (about 10 minutes)
+	@status=0; set -x; cd tests/controlplane && go vet ./... && go test ./... && cd ../.. && \
+	  $(TIMED_TEST) && $(TIMED_TEST) --test keycloak || status=1; \
+	  set +x; $(SLOWEST_TESTS) --report; exit $$status
+
+test-keycloak: needs-cargo controlplane keycloak timer ## Runs on Keycloak all that runs on the embedded directory (7 minutes)
+	@status=0; set -x; $(TIMED_TEST) --test keycloak --features keycloak-whole || status=1; \
+	  set +x; $(SLOWEST_TESTS) --report; exit $$status
+
+timer: needs-cargo
+	cargo build --locked --quiet --example slowest_tests
+	@rm -rf target/timings
 
 # Number of inputs and seed of a run.
 INPUTS ?= 1000000
