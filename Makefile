@@ -74,6 +74,8 @@ DENY_VERSION := 0.20.2
 deny: export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 deny: needs-cargo
 	@cargo deny --version 2>/dev/null | grep -qx 'cargo-deny $(DENY_VERSION)' || \
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+	cargo test --locked --test local -- readme:: documentation:: prose:: committed_reference
 	  cargo install --locked --root target/tools cargo-deny --version $(DENY_VERSION)
 	cargo deny check licenses bans sources
 	@if cargo deny fetch db 2>/dev/null; then cargo deny check advisories; else \
