@@ -2,6 +2,8 @@
 
 CONTROLPLANE := target/controlplane/bin/controlplane
 CHART_CRDS   := charts/guestlist/files/crds
+# The parts of the chart that the demo applies without Helm.
+WITHOUT_PODS := --show-only templates/rbac.yaml --show-only templates/deletion-policy.yaml
 
 # Most tests wait for a server rather than compute.
 export RUST_TEST_THREADS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
@@ -20,9 +22,14 @@ demo: needs-cargo ## Shows the operator on a real API server (KEEP=1 leaves it r
 	  $(NO_GO); echo "Until then, this shows the same rules on files and a directory:"; \
 	  cargo build --locked && examples/without-a-cluster.sh; fi
 
-demo-cluster: needs-cargo controlplane
+demo-cluster: needs-cargo needs-go
+	@[ -e target/controlplane/demo ] && [ -e target/debug/guestlist ] || { \
+	  echo "The first run builds guestlist, up to 4 minutes on two cores, and needs a Kubernetes API server: etcd,"; \
+	  echo "kube-apiserver and kubectl. It takes them from KUBEBUILDER_ASSETS or PATH, fetches them by setup-envtest in"; \
+	  echo "seconds, or builds them, up to 6 minutes on two cores. Later runs take about 20 seconds."; }
+	@cd tests/controlplane && go run . build --demo --out ../../target/controlplane
 	cargo build --locked
-	KEEP=$(KEEP) examples/demo.sh
+	@KEEP=$(KEEP) GUESTLIST_CONTROLPLANE=$${GUESTLIST_CONTROLPLANE:-$(CURDIR)/target/controlplane/demo} examples/demo.sh
 
 demo-keycloak: needs-cargo needs-go keycloak controlplane ## Shows the main job on a real Keycloak; needs Go, Java 21 and Maven
 	cargo build --locked --bins --example keycloak
@@ -63,10 +70,12 @@ mutants: needs-cargo controlplane ## Tests mutants of the pure code: SAMPLE=40 S
 	  cargo install --locked --root target/mutants/tools cargo-mutants --version $(MUTANTS_VERSION)
 	cargo run --locked --quiet --example mutants -- --sample "$(SAMPLE)" --seed "$(SEED)" --shard "$(SHARD)" --only "$(ONLY)" --from "$(FROM)"
 
-lint: needs-cargo deny ## Checks formatting, lints and dependencies; the first time it builds cargo-deny (some minutes)
+lint: needs-cargo deny ## Checks formatting, lints, dependencies, API docs, links and prose; the first time it builds cargo-deny (some minutes)
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	cargo clippy --locked --test keycloak --features keycloak-whole -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
+	cargo test --locked --test local -- readme:: documentation:: prose:: committed_reference
 
 # The version of cargo-deny, which is installed below target/ unless it is in PATH.
 DENY_VERSION := 0.20.2
@@ -74,14 +83,12 @@ DENY_VERSION := 0.20.2
 deny: export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 deny: needs-cargo
 	@cargo deny --version 2>/dev/null | grep -qx 'cargo-deny $(DENY_VERSION)' || \
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
-	cargo test --locked --test local -- readme:: documentation:: prose:: committed_reference
 	  cargo install --locked --root target/tools cargo-deny --version $(DENY_VERSION)
 	cargo deny check licenses bans sources
 	@if cargo deny fetch db 2>/dev/null; then cargo deny check advisories; else \
 	  echo "The known vulnerabilities are not checked: their database cannot be fetched."; fi
 
-generate: needs-cargo ## Writes what is made: CRDs, the chart's copy of them and its README, the reference in docs/
+generate: needs-cargo ## Writes what is made: CRDs, chart copies and README, reference in docs/, permissions of the demo
 	cargo run --locked --quiet -- crds --output crds
 	rm -f $(CHART_CRDS)/*.yaml
 	mkdir -p $(CHART_CRDS) docs

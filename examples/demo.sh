@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-bin=${GUESTLIST_CONTROLPLANE:-$PWD/target/controlplane/bin}
+bin=${GUESTLIST_CONTROLPLANE:-$PWD/target/controlplane/demo}
 built=${GUESTLIST_BUILT:-$PWD/target/debug}
 export PATH=$built:$bin:$PATH
 dir=$(mktemp -d "${TMPDIR:-/tmp}/guestlist-demo.XXXXXX")
@@ -52,9 +52,9 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-say "A Kubernetes API server: etcd, kube-apiserver and kube-controller-manager, on free ports"
+say "A Kubernetes API server: etcd and kube-apiserver, on free ports"
 mkdir "$dir/plane"
-setsid controlplane serve --dir "$dir/plane" --controller-manager --stay </dev/null >"$dir/plane.json" 2>"$dir/plane.err" &
+setsid controlplane serve --dir "$dir/plane" --stay </dev/null >"$dir/plane.json" 2>"$dir/plane.err" &
 plane=$!
 until [ -s "$dir/plane.json" ]; do
   kill -0 "$plane" 2>/dev/null || { cat "$dir/plane.err"; exit 1; }
@@ -62,12 +62,11 @@ until [ -s "$dir/plane.json" ]; do
 done
 run kubectl version
 
-say "The chart: CRDs, the operator's permissions, and the admission policy for deletions"
+say "The parts of the chart: CRDs, the operator's permissions, and the admission policy for deletions"
 kubectl create namespace guestlist
-parts() { helm template guestlist charts/guestlist --namespace guestlist "${@/#/--show-only=templates/}"; }
-parts crds.yaml | kubectl apply --server-side -f -
+guestlist crds | kubectl apply --server-side -f -
 kubectl wait --for=condition=Established crd --all --timeout=30s >/dev/null
-parts rbac.yaml deletion-policy.yaml | kubectl apply --server-side -f -
+kubectl apply --server-side -f examples/chart-without-pods.yaml
 
 say "The workspace: its people and accounts, and the policy with the Host Admins of each namespace"
 run guestlist directory import examples/acme/directory.yaml

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::support::controlplane;
+
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// A line without the parts that vary between runs: spaces, ages, folders, colours.
@@ -46,9 +48,15 @@ fn running(folder: &Path) -> Vec<String> {
 #[test]
 fn demo_prints_the_readme_transcripts_and_leaves_no_process() {
     let folder = tempfile::tempdir().unwrap();
+    let programs = tempfile::tempdir().unwrap();
+    // `make demo` builds no other programs.
+    for program in ["controlplane", "etcd", "kube-apiserver", "kubectl"] {
+        std::os::unix::fs::symlink(controlplane::programs().join(program), programs.path().join(program)).unwrap();
+    }
     let built = Path::new(env!("CARGO_BIN_EXE_guestlist")).parent().unwrap();
     let demo = Command::new(Path::new(ROOT).join("examples/demo.sh"))
         .env("GUESTLIST_BUILT", built)
+        .env("GUESTLIST_CONTROLPLANE", programs.path())
         .env("TMPDIR", folder.path())
         .env_remove("KEEP")
         .output()
@@ -61,4 +69,16 @@ fn demo_prints_the_readme_transcripts_and_leaves_no_process() {
     assert!(transcripts().len() > 20);
     assert_eq!(running(folder.path()), Vec::<String>::new());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "files are left in {}", folder.path().display());
+}
+
+#[test]
+fn permissions_of_the_demo_are_those_of_the_chart() {
+    let mut helm = Command::new(controlplane::programs().join("helm"));
+    let chart = format!("{ROOT}/charts/guestlist");
+    let templates = ["--show-only=templates/rbac.yaml", "--show-only=templates/deletion-policy.yaml"];
+    let rendered =
+        helm.args(["template", "guestlist", &chart, "--namespace=guestlist"]).args(templates).output().unwrap();
+    assert!(rendered.status.success(), "{}", String::from_utf8_lossy(&rendered.stderr));
+    let committed = std::fs::read_to_string(Path::new(ROOT).join("examples/chart-without-pods.yaml")).unwrap();
+    assert_eq!(committed, String::from_utf8(rendered.stdout).unwrap(), "run make generate");
 }

@@ -9,10 +9,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -25,14 +27,19 @@ type program struct {
 	module string
 	// Variables that the linker sets; the programs would call themselves "v0.0.0-master" otherwise.
 	versionVars func(version string) []string
+	// How long one core compiles it after those before it in the list, downloads included.
+	coreSeconds int
 }
 
+// The first three are all that the demo shows.
+const shown = 3
+
 var programs = []program{
-	{"etcd", "go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/server/v3", nil},
-	{"kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver", "k8s.io/kubernetes", kubernetesVersion},
-	{"kubectl", "k8s.io/kubernetes/cmd/kubectl", "k8s.io/kubernetes", kubernetesVersion},
-	{"kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager", "k8s.io/kubernetes", kubernetesVersion},
-	{"helm", "helm.sh/helm/v4/cmd/helm", "helm.sh/helm/v4", helmVersion},
+	{"etcd", "go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/server/v3", nil, 100},
+	{"kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver", "k8s.io/kubernetes", kubernetesVersion, 500},
+	{"kubectl", "k8s.io/kubernetes/cmd/kubectl", "k8s.io/kubernetes", kubernetesVersion, 120},
+	{"kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager", "k8s.io/kubernetes", kubernetesVersion, 180},
+	{"helm", "helm.sh/helm/v4/cmd/helm", "helm.sh/helm/v4", helmVersion, 180},
 }
 
 func kubernetesVersion(version string) []string {
@@ -54,6 +61,7 @@ func helmVersion(version string) []string {
 func build(args []string) error {
 	flags := flag.NewFlagSet("build", flag.ExitOnError)
 	out := flags.String("out", "", "directory to build into")
+	demo := flags.Bool("demo", false, "only the programs of the demo, found on this machine or fetched where that is possible")
 	flags.Parse(args)
 	if *out == "" {
 		return errors.New("build needs --out")
@@ -79,20 +87,31 @@ func build(args []string) error {
 	}
 	defer unlock()
 
+	wanted, link := programs, "bin"
+	if *demo {
+		wanted, link = programs[:shown], "demo"
+		built := missing(filepath.Join(*out, key(goMod, goSum, nil)), wanted)
+		if len(given) == 0 && len(built) > 0 {
+			given = findPrograms(*out, requiredVersion(string(goMod), "k8s.io/kubernetes"))
+		}
+	}
 	dir := filepath.Join(*out, key(goMod, goSum, given))
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	if err := buildMissing(dir, string(goMod), given); err != nil {
+	if err := buildMissing(dir, string(goMod), given, wanted); err != nil {
 		return err
 	}
 	// Those of this module itself change more often than go.mod.
 	for name, pkg := range map[string]string{"controlplane": ".", "reader": "./reader"} {
-		if err := goBuild(filepath.Join(dir, name), pkg, nil); err != nil {
+		if *demo && name == "reader" {
+			continue
+		}
+		if err := goBuild(filepath.Join(dir, name), pkg, nil, os.Stderr); err != nil {
 			return err
 		}
 	}
-	return pointTo(filepath.Join(*out, "bin"), filepath.Base(dir))
+	return pointTo(filepath.Join(*out, link), filepath.Base(dir))
 }
 
 // givenPrograms are those that the caller brings along, in the variable that other Kubernetes projects use for it.
@@ -123,39 +142,60 @@ func key(goMod, goSum []byte, given map[string]string) string {
 	return fmt.Sprintf("%x", hash.Sum(nil))[:16]
 }
 
-func buildMissing(dir, goMod string, given map[string]string) error {
+// missing are the programs that a directory does not have.
+func missing(dir string, wanted []program) []program {
 	var missing []program
-	for _, p := range programs {
-		if _, err := os.Stat(filepath.Join(dir, p.name)); errors.Is(err, fs.ErrNotExist) {
+	for _, p := range wanted {
+		if _, err := os.Stat(filepath.Join(dir, p.name)); err != nil {
 			missing = append(missing, p)
-		} else if err != nil {
-			return err
 		}
 	}
-	started := time.Now()
-	for i, p := range missing {
-		path := filepath.Join(dir, p.name)
-		if source := given[p.name]; source != "" {
+	return missing
+}
+
+func buildMissing(dir, goMod string, given map[string]string, wanted []program) error {
+	var toBuild []program
+	for _, p := range missing(dir, wanted) {
+		if source := given[p.name]; source == "" {
+			toBuild = append(toBuild, p)
+		} else {
 			fmt.Fprintf(os.Stderr, "control plane: using %s\n", source)
-			if err := pointTo(path, source); err != nil {
+			if err := pointTo(filepath.Join(dir, p.name), source); err != nil {
 				return err
 			}
-			continue
 		}
+	}
+	if len(toBuild) > 0 {
+		fmt.Fprintln(os.Stderr, announcement(toBuild, runtime.NumCPU()))
+	}
+	started := time.Now()
+	for i, p := range toBuild {
 		version := requiredVersion(goMod, p.module)
-		label := fmt.Sprintf("control plane: %d of %d, %s %s", i+1, len(missing), p.name, version)
-		done := showProgress(label, started)
+		progress := showProgress(fmt.Sprintf("control plane: %d of %d, %s %s", i+1, len(toBuild), p.name, version), started)
 		var vars []string
 		if p.versionVars != nil {
 			vars = p.versionVars(version)
 		}
-		err := goBuild(path, p.pkg, vars)
-		done()
+		err := goBuild(filepath.Join(dir, p.name), p.pkg, vars, progress)
+		progress.end()
 		if err != nil {
 			return fmt.Errorf("building %s: %w", p.name, err)
 		}
 	}
 	return nil
+}
+
+// announcement says what is built, and how long that takes the first time.
+func announcement(toBuild []program, cores int) string {
+	var names []string
+	seconds := 0
+	for _, p := range toBuild {
+		names = append(names, p.name)
+		seconds += p.coreSeconds
+	}
+	minutes := (seconds/cores + 59) / 60
+	return fmt.Sprintf("control plane: building %s from source, once; it takes up to %d min on %d cores",
+		strings.Join(names, ", "), minutes, cores)
 }
 
 // requiredVersion reads a line "module version" of go.mod.
@@ -168,15 +208,20 @@ func requiredVersion(goMod, module string) string {
 	return ""
 }
 
-func goBuild(path, pkg string, vars []string) error {
+// goBuild writes what the compiler says to said.
+func goBuild(path, pkg string, vars []string, said io.Writer) error {
 	ldflags := "-s -w"
 	for _, v := range vars {
 		ldflags += " -X " + v
 	}
 	unfinished := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".unfinished")
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", ldflags, "-o", unfinished, pkg)
+	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", ldflags, "-o", unfinished}
+	if _, counted := said.(*progress); counted {
+		args = append(args, "-v") // names each package that it compiles
+	}
+	cmd := exec.Command("go", append(args, pkg)...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
+	cmd.Stdout, cmd.Stderr = said, said
 	if err := cmd.Run(); err != nil {
 		return err
 	}
@@ -208,31 +253,4 @@ func lock(path string) (unlock func(), err error) {
 		}
 	}
 	return func() { file.Close() }, nil
-}
-
-// showProgress says what is being built, and every 15 seconds that it still is.
-func showProgress(label string, started time.Time) (done func()) {
-	fmt.Fprintf(os.Stderr, "%s: building (some minutes the first time)\n", label)
-	own := time.Now()
-	ticker := time.NewTicker(15 * time.Second)
-	stop := make(chan struct{})
-	go func() {
-		for {
-			select {
-			case <-ticker.C:
-				fmt.Fprintf(os.Stderr, "%s: still building, %s (%s in all)\n", label, since(own), since(started))
-			case <-stop:
-				return
-			}
-		}
-	}()
-	return func() {
-		ticker.Stop()
-		close(stop)
-		fmt.Fprintf(os.Stderr, "%s: %s\n", label, since(own))
-	}
-}
-
-func since(t time.Time) time.Duration {
-	return time.Since(t).Round(time.Second)
 }

@@ -13,6 +13,7 @@ import (
 
 const usage = `usage:
   controlplane build --out DIR   builds the pinned programs, and this one, into DIR/<key>; DIR/bin points there
+  controlplane build --demo ...  only those of the demo; takes them from PATH or setup-envtest if it can; DIR/demo
   controlplane serve --dir DIR   starts etcd and kube-apiserver; state and logs go to the empty directory DIR
 
 serve prints one line of JSON on standard output when the API is ready:

@@ -226,7 +226,7 @@ impl Drop for ControlPlane {
 }
 
 /// The folder of the programs: a contributor's own folder, or the result of `make controlplane`.
-fn programs() -> PathBuf {
+pub fn programs() -> PathBuf {
     let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/controlplane/bin");
     let bin = std::env::var_os("GUESTLIST_CONTROLPLANE").map_or(built, PathBuf::from);
     assert!(
