@@ -8,6 +8,7 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
+use super::cluster_args::ClusterArgs;
 use super::offline::manifests::{DesiredState, FILES, Manifests};
 use super::offline::session::load;
 use super::{Problem, ask, offline};
@@ -15,6 +16,7 @@ use crate::cache::{Kind, Membership, ObjectCache, ObjectRef, has_finalizer};
 use crate::directory::{DirectoryCache, DirectoryWriter, Owner};
 use crate::domain::printable;
 use crate::operator::cluster::Cluster;
+use crate::operator::kubeconfig::ClusterChoice;
 use crate::plan::{AvailableFacts, Inputs, NO_INVITATIONS, PruneScope, Step, gc, missing_guests};
 
 #[derive(Debug, Args)]
@@ -35,6 +37,8 @@ Examples:
 pub(super) struct DetachArgs {
     #[command(flatten)]
     what: Target,
+    #[command(flatten)]
+    cluster: ClusterArgs,
     /// The workspace policy, for all but --all: it names the installation
     #[arg(long, value_name = "FILE", env = "GUESTLIST_WORKSPACE", required_unless_present = "all")]
     workspace: Option<std::path::PathBuf>,
@@ -82,7 +86,7 @@ pub(super) fn run(args: &DetachArgs, out: &mut dyn Write) -> Result<(), Problem>
 }
 
 async fn all(args: &DetachArgs, out: &mut dyn Write) -> Result<(), Problem> {
-    let cluster = Cluster::connect().await?;
+    let cluster = Cluster::connect(&args.cluster.choice()).await?;
     let mut objects = cluster.objects().await?;
     objects.retain(|object| has_finalizer(object.metadata().finalizers.iter().flatten()));
     if objects.is_empty() {
@@ -107,7 +111,7 @@ async fn all(args: &DetachArgs, out: &mut dyn Write) -> Result<(), Problem> {
 async fn orphans(args: &DetachArgs, out: &mut dyn Write) -> Result<(), Problem> {
     let input = args.input()?;
     let directory = input.execute()?;
-    let mut steps = orphaned(&input, directory.as_ref()).await?;
+    let mut steps = orphaned(&input, &args.cluster.choice(), directory.as_ref()).await?;
     if steps.is_empty() {
         writeln!(out, "every guest in the directory is declared; there is no orphan")?;
         return Ok(());
@@ -124,7 +128,7 @@ async fn orphans(args: &DetachArgs, out: &mut dyn Write) -> Result<(), Problem> 
         ),
     )?;
     // The confirmation may have taken long: a guest that is declared by now stays.
-    let still = orphaned(&input, directory.as_ref()).await?;
+    let still = orphaned(&input, &args.cluster.choice(), directory.as_ref()).await?;
     steps.retain(|step| still.contains(step));
     let epoch = directory.epoch().await?;
     for step in &steps {
@@ -136,8 +140,12 @@ async fn orphans(args: &DetachArgs, out: &mut dyn Write) -> Result<(), Problem> 
 
 /// The steps that remove the orphans' ownership marks. The directory is read first: a guest admitted before the objects are read
 /// is declared by then.
-async fn orphaned(input: &Manifests, directory: &dyn DirectoryWriter) -> Result<Vec<Step>, String> {
-    let (desired, index, directory_cache) = compared(input, directory).await?;
+async fn orphaned(
+    input: &Manifests,
+    cluster: &ClusterChoice,
+    directory: &dyn DirectoryWriter,
+) -> Result<Vec<Step>, String> {
+    let (desired, index, directory_cache) = compared(input, cluster, directory).await?;
     Ok(gc::detach_orphans(Inputs {
         declared: &index,
         observed: &directory_cache,
@@ -155,11 +163,12 @@ async fn orphaned(input: &Manifests, directory: &dyn DirectoryWriter) -> Result<
 /// The cluster's objects beside the directory's guests.
 async fn compared(
     input: &Manifests,
+    cluster: &ClusterChoice,
     directory: &dyn DirectoryWriter,
 ) -> Result<(DesiredState, ObjectCache, DirectoryCache), String> {
     let owner = directory.owner().await.map_err(|fault| fault.to_string())?;
     let snapshot = load(directory).await?;
-    let desired = input.read_cluster().await?;
+    let desired = input.read_cluster(cluster).await?;
     if let Some(owner) = owner.filter(|owner| *owner != desired.owner) {
         return Err(offline::manifests::foreign(&owner, &desired.owner));
     }
@@ -180,9 +189,10 @@ async fn compared(
 /// The keys and names of memberships without a record in the directory whose status reports an invitation.
 async fn unknown(
     input: &Manifests,
+    cluster: &ClusterChoice,
     directory: &dyn DirectoryWriter,
 ) -> Result<BTreeMap<String, (ObjectRef, String)>, String> {
-    let (_, index, directory_cache) = compared(input, directory).await?;
+    let (_, index, directory_cache) = compared(input, cluster, directory).await?;
     let entry = |entry: &Membership| {
         let meta = &entry.metadata;
         let text = |text: &Option<Arc<str>>| text.as_deref().unwrap_or_default().to_owned();
@@ -195,7 +205,7 @@ async fn unknown(
 async fn missing(args: &DetachArgs, out: &mut dyn Write) -> Result<(), Problem> {
     let input = args.input()?;
     let directory = input.execute()?;
-    let mut found = unknown(&input, directory.as_ref()).await?;
+    let mut found = unknown(&input, &args.cluster.choice(), directory.as_ref()).await?;
     if found.is_empty() {
         writeln!(out, "the directory has a record of every guest that a status names; nothing is missing")?;
         return Ok(());
@@ -212,9 +222,9 @@ async fn missing(args: &DetachArgs, out: &mut dyn Write) -> Result<(), Problem> 
         ),
     )?;
     // The directory may have been restored during the confirmation.
-    let still = unknown(&input, directory.as_ref()).await?;
+    let still = unknown(&input, &args.cluster.choice(), directory.as_ref()).await?;
     found.retain(|uid, _| still.contains_key(uid));
-    let cluster = Cluster::connect().await?;
+    let cluster = Cluster::connect(&args.cluster.choice()).await?;
     for (uid, (key, named)) in &found {
         if cluster.forget_admission(key, uid).await? {
             writeln!(out, "{} is invited again", printable(named))?;
@@ -227,7 +237,7 @@ async fn adopt_directory(args: &DetachArgs, whose: NewOwner, out: &mut dyn Write
     let input = args.input()?;
     let workspace = super::check::policy(&input.workspace)?;
     let cluster = match whose {
-        NewOwner::Cluster => Cluster::connect().await?.identity,
+        NewOwner::Cluster => Cluster::connect(&args.cluster.choice()).await?.identity,
         NewOwner::Files => FILES.to_owned(),
     };
     let owner = Owner { installation: workspace.installation().to_owned(), cluster };

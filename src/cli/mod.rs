@@ -2,6 +2,7 @@
 
 mod apply;
 mod check;
+mod cluster_args;
 mod detach;
 mod directory;
 mod explain;

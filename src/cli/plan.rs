@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
+use super::cluster_args::ClusterArgs;
 use super::offline::compare::{self, AccessDifference, Direction, Side, compare};
 use super::offline::manifests::{DesiredState, Manifests, Rehearsal, applied_at, rehearse, rehearse_at};
 use super::offline::render::{Subjects, Text, json};
@@ -33,10 +34,11 @@ Examples:
   guestlist plan manifests/ --workspace workspace.yaml --directory sqlite:directory.db
   guestlist plan manifests/ --workspace workspace.yaml --prune -o json > plan.json
   guestlist plan manifests/ --base main/manifests/ --workspace workspace.yaml -o markdown
-  guestlist plan --from-cluster --workspace workspace.yaml --directory sqlite:directory.db
+  guestlist plan --from-cluster --context prod --workspace workspace.yaml --directory sqlite:directory.db
 
 Exit status: 0 nothing to do now; 2 there are operations; 1 an error, or a rule is broken. With --base: 0 no difference; 2 there \
-are differences; 1 an error, or PATH breaks a rule.")]
+are differences; 1 an error, or PATH breaks a rule.",
+mut_arg("kubeconfig", |arg| arg.requires("from_cluster")), mut_arg("context", |arg| arg.requires("from_cluster")))]
 pub(super) struct PlanArgs {
     /// Files, directories (all .yaml, .yml and .json in them, at any depth), or - for standard input
     #[arg(required_unless_present = "from_cluster", value_name = "PATH")]
@@ -46,6 +48,8 @@ pub(super) struct PlanArgs {
     /// The operations that the operator is about to run in the cluster of the kubeconfig, and the reasons it waits for
     #[arg(long, conflicts_with_all = ["paths", "prune", "max_removals", "namespace"])]
     from_cluster: bool,
+    #[command(flatten)]
+    cluster: ClusterArgs,
     /// The files before the change (repeatable, as PATH): show the differences of access between them and PATH
     #[arg(long, value_name = "OLD_PATH", conflicts_with = "from_cluster", group = "complete")]
     base: Vec<PathBuf>,
@@ -137,7 +141,7 @@ fn plan(args: &PlanArgs) -> Result<Rehearsal, String> {
         let (desired, directory, held) = if args.from_cluster {
             let directory = args.input.observe()?;
             let held = load(directory.as_ref()).await?;
-            (args.input.read_cluster().await?, directory, held)
+            (args.input.read_cluster(&args.cluster.choice()).await?, directory, held)
         } else {
             let nothing = async |_: &DesiredState, _: &_| {};
             let (desired, directory, held) =

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use tracing_subscriber::EnvFilter;
 
+use super::cluster_args::ClusterArgs;
 use super::terminal::{LogLines, print_error};
 use crate::domain::time;
 use crate::operator::{self, Options, lease};
@@ -17,13 +18,15 @@ use crate::util::clock::Clock;
 /// Arguments of `guestlist run`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The cluster is found as kubectl finds it (KUBECONFIG), or by the service account when it runs in one.
+    after_help = "The cluster is found as kubectl finds it: by --kubeconfig, KUBECONFIG or ~/.kube/config, or by the service account of the pod.
 
 Examples:
   guestlist run --workspace workspace.yaml
   guestlist run --workspace /etc/guestlist/workspace.yaml --directory sqlite:/var/lib/guestlist/directory.db --log-format json"
 )]
 pub struct RunArgs {
+    #[command(flatten)]
+    cluster: ClusterArgs,
     /// Workspace policy file. Without it, all access is denied
     #[arg(long, value_name = "FILE", env = "GUESTLIST_WORKSPACE")]
     workspace: Option<PathBuf>,
@@ -104,6 +107,7 @@ pub fn run(args: RunArgs) -> ExitCode {
         LogFormat::Json => log.json().init(),
     }
     let options = Options {
+        cluster: args.cluster.choice(),
         workspace: args.workspace,
         directory: args.directory,
         health_address: args.health_address,

@@ -8,6 +8,7 @@ use kube::{Client, Resource};
 use serde_json::json;
 
 use super::error::describe;
+use super::kubeconfig::ClusterChoice;
 use super::term::{connect, identity};
 use super::watch::list;
 use crate::api;
@@ -25,13 +26,13 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Connects to the cluster of kubectl's current context.
+    /// Connects to a cluster.
     ///
     /// # Errors
     ///
-    /// There is no kubeconfig or service account, or the cluster does not answer.
-    pub async fn connect() -> Result<Self, String> {
-        let client = connect().await?;
+    /// There is no kubeconfig or service account, the context does not exist, or the cluster does not answer.
+    pub async fn connect(choice: &ClusterChoice) -> Result<Self, String> {
+        let client = connect(choice).await?;
         let identity = identity(&client).await?;
         Ok(Self { client, identity })
     }

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use kube::config::{InferConfigError, KubeconfigError};
+use kube::config::KubeconfigError;
 
 /// A failed call, as a part of a sentence.
 #[expect(clippy::wildcard_enum_match_arm, reason = "kube has many errors, and may add more")]
@@ -16,21 +16,20 @@ pub fn describe(error: &kube::Error) -> String {
     }
 }
 
-/// Describes why no cluster was found. Omits the parser's excerpt of an invalid kubeconfig, because it can contain
-/// tokens.
-pub fn no_cluster(error: &InferConfigError) -> String {
-    match error.source().and_then(|cause| cause.downcast_ref::<KubeconfigError>()) {
-        Some(KubeconfigError::Parse(error)) => {
+/// Describes why a kubeconfig names no cluster. Omits the parser's excerpt of an invalid kubeconfig, because it can
+/// contain tokens.
+pub fn no_cluster(error: &KubeconfigError) -> String {
+    match error {
+        KubeconfigError::Parse(error) => {
             let place = error.location().map(|at| format!(" at line {}, column {}", at.line(), at.column()));
-            format!("the kubeconfig does not read{}", place.unwrap_or_default())
+            format!("it is no kubeconfig{}", place.unwrap_or_default())
         }
-        Some(other) => chain(other),
-        None => chain(error),
+        other => chain(other),
     }
 }
 
 /// An error and its causes, without repetitions.
-fn chain(error: &dyn Error) -> String {
+pub fn chain(error: &dyn Error) -> String {
     let mut said = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -5,6 +5,7 @@ pub mod cluster;
 mod error;
 mod events;
 pub mod health;
+pub mod kubeconfig;
 pub mod kubernetes;
 pub mod lease;
 pub mod sources;
@@ -28,6 +29,7 @@ use crate::executor::lease_term::LeaseTerm;
 use crate::executor::runner::Runner;
 use crate::util::clock::Clock;
 use health::Health;
+use kubeconfig::ClusterChoice;
 
 /// Time for running tasks to finish when the operator stops.
 const GRACE: Duration = Duration::from_secs(10);
@@ -37,6 +39,8 @@ const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 /// The settings of the operator.
 #[derive(Clone, Debug)]
 pub struct Options {
+    /// The cluster.
+    pub cluster: ClusterChoice,
     /// The workspace policy's file.
     pub workspace: Option<PathBuf>,
     /// The directory's URL, such as `sqlite:PATH`.
@@ -76,7 +80,7 @@ pub async fn run(options: Options) -> Result<(), String> {
     crate::directory::DirectoryUrl::read(&options.directory)?;
     let health = Health::default();
     serve(&health, &options).await?;
-    let client = term::connect().await?;
+    let client = term::connect(&options.cluster).await?;
     let mut stop = std::pin::pin!(stop_signal());
     loop {
         let mut held = tokio::select! {

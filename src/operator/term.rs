@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
+use kube::Client;
 use kube::api::Api;
-use kube::{Client, Config};
 use tokio::sync::mpsc;
 
-use super::error::{describe, no_cluster};
+use super::error::describe;
 use super::events::EventRecorder;
 use super::health::Health;
+use super::kubeconfig::ClusterChoice;
 use super::lease::{Candidate, HeldLease};
 use super::{Options, sources};
 use crate::directory::{DirectoryUrl, DirectoryWriter, Epoch, Error, Owner};
@@ -118,10 +119,8 @@ fn waiting(health: &Health, subject: &'static str, problem: &str) {
 }
 
 /// Connects to the cluster, with the same configuration as kubectl.
-pub async fn connect() -> Result<Client, String> {
-    let mut config = Config::infer().await.map_err(|error| {
-        format!("failed to find a cluster: {}; set KUBECONFIG, or run in a cluster", no_cluster(&error))
-    })?;
+pub async fn connect(cluster: &ClusterChoice) -> Result<Client, String> {
+    let mut config = cluster.config().await?;
     // The queue schedules retries. A retry inside a call would occupy a worker for half a minute.
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(5));

@@ -23,7 +23,7 @@ const MODULES: [&str; 13] = [
 ];
 const PURE: [&str; 7] = ["domain", "validation", "yaml", "workspace_policy", "cache", "plan", "engine"];
 /// The files of the command line that use the operator: they start it, or read a cluster.
-const USE_THE_OPERATOR: [&str; 3] = ["run.rs", "manifests.rs", "detach.rs"];
+const USE_THE_OPERATOR: [&str; 4] = ["run.rs", "manifests.rs", "detach.rs", "cluster_args.rs"];
 /// Public types with the same name in both backends, or in a module and its settings.
 const PAIRS: [&str; 2] = ["Directory", "Settings"];
 

@@ -56,6 +56,8 @@ fn wrong_usage_of_plan_exits_with_one_because_two_means_changes() {
         &["plan", "--workspace", "w"],
         &["plan", "--nonsense", "manifests"],
         &["plan", "--from-cluster", "--workspace", "w", "manifests"],
+        &["plan", "--context", "prod", "--workspace", "w", "manifests"],
+        &["plan", "--kubeconfig", "k", "--workspace", "w", "manifests"],
     ] {
         let (status, out, err) = guestlist(arguments);
         assert_eq!((status, out.as_str()), (1, ""), "{arguments:?}");

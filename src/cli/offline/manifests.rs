@@ -22,6 +22,7 @@ use crate::directory::sqlite::{Inline, Store};
 use crate::directory::{DirectoryReader, DirectoryUrl, DirectoryWriter, Epoch, Owner, Snapshot};
 use crate::domain::Email;
 use crate::operator::cluster::Cluster;
+use crate::operator::kubeconfig::ClusterChoice;
 use crate::plan::PruneScope;
 use crate::plan::annotations::all_ineffective;
 use crate::plan::later::LaterGrant;
@@ -77,9 +78,9 @@ pub struct DesiredState {
 
 impl Manifests {
     /// Reads a cluster's objects and the policy, to show the next operations of its operator.
-    pub async fn read_cluster(&self) -> Result<DesiredState, String> {
+    pub async fn read_cluster(&self, cluster: &ClusterChoice) -> Result<DesiredState, String> {
         let workspace = check::policy(&self.workspace)?;
-        let cluster = Cluster::connect().await?;
+        let cluster = Cluster::connect(cluster).await?;
         let objects = cluster.objects().await?;
         let namespaces: Vec<_> = objects.iter().map(|object| object.key().namespace).collect();
         let wide = workspace.wide_patterns(namespaces.iter().map(|namespace| &**namespace));

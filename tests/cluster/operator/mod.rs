@@ -2,6 +2,7 @@
 //! so that the tests run in parallel.
 
 mod backups;
+mod contexts;
 mod detach;
 mod directory_fails;
 mod drift;
