@@ -12,7 +12,7 @@ NO_GO = echo "This needs Go 1.26 or newer to build a Kubernetes API server, and 
   echo "Install it from https://go.dev/dl or as your system's package golang."
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cluster demo-keycloak test test-keycloak fuzz mutants lint deny timer generate controlplane keycloak bench clean needs-cargo needs-go
+.PHONY: help demo demo-cluster demo-keycloak test test-keycloak fuzz mutants lint deny timer generate generate-argocd controlplane keycloak gitops bench clean needs-cargo needs-go
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -39,12 +39,12 @@ demo-keycloak: needs-cargo needs-go keycloak controlplane ## Shows the main job 
 SLOWEST_TESTS := $(CURDIR)/target/debug/examples/slowest_tests
 TIMED_TEST    := cargo --config "target.'cfg(unix)'.runner=['$(SLOWEST_TESTS)']" test --locked
 
-test: needs-cargo controlplane keycloak timer ## Runs all tests, and prints the ten slowest; the first time it builds a control plane (about 10 minutes)
+test: needs-cargo controlplane keycloak gitops timer ## Runs all tests, and prints the ten slowest; the first time it builds a control plane (about 10 minutes)
 	@status=0; set -x; cd tests/controlplane && go vet ./... && go test ./... && cd ../.. && \
 	  $(TIMED_TEST) && $(TIMED_TEST) --test keycloak || status=1; \
 	  set +x; $(SLOWEST_TESTS) --report; exit $$status
 
-test-keycloak: needs-cargo controlplane keycloak timer ## Runs on Keycloak all that runs on the embedded directory (7 minutes)
+test-keycloak: needs-cargo controlplane keycloak gitops timer ## Runs on Keycloak all that runs on the embedded directory (7 minutes)
 	@status=0; set -x; $(TIMED_TEST) --test keycloak --features keycloak-whole || status=1; \
 	  set +x; $(SLOWEST_TESTS) --report; exit $$status
 
@@ -100,8 +100,15 @@ generate: needs-cargo ## Writes what is made: CRDs, chart copies and README, ref
 	  "$$helm" template guestlist charts/guestlist --namespace guestlist $(WITHOUT_PODS) > examples/chart-without-pods.yaml; else \
 	  echo "examples/chart-without-pods.yaml stays as it is: it needs helm (make controlplane)."; fi
 
+generate-argocd: gitops ## Writes the ConfigMap for Argo CD from the scripts in deploy/argocd
+	target/gitops/argocd configmap deploy/argocd/resource_customizations > deploy/argocd/argocd-cm.yaml
+
 controlplane: needs-go ## Builds etcd, kube-apiserver, kubectl, kube-controller-manager and helm, once
 	@cd tests/controlplane && go run . build --out ../../target/controlplane
+
+gitops: needs-go ## Builds what the tests need of Flux and Argo CD (some minutes the first time)
+	@mkdir -p target/gitops
+	@cd tests/gitops && CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w" -o ../../target/gitops/ ./flux ./argocd
 
 keycloak: ## Fetches Keycloak and builds its image, once; needs Java 21 and Maven
 	@tests/keycloak/build.sh

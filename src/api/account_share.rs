@@ -160,9 +160,9 @@ pub struct ExcludeEntry {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AccountShareStatus {
-    /// The generation of the spec that this status speaks of.
+    /// The generation of the spec that this status speaks of. `-1`: the operator has not seen the object yet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "field::count")]
+    #[schemars(schema_with = "field::observed_generation")]
     pub observed_generation: Option<i64>,
     /// The last handled value of the annotation `guestlist.dev/reconcile-at`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -26,6 +26,9 @@ pub const GROUP: &str = "guestlist.dev";
 pub const VERSION: &str = "v1alpha1";
 /// The finalizer that keeps an object until its access has been revoked.
 pub const FINALIZER: &str = "guestlist.dev/access";
+/// The observed generation of an object that the operator has not seen. The API server shows it in the status of a new
+/// object. kstatus counts an object without a status as Current, so a pipeline would not wait for the operator.
+pub const NOT_OBSERVED: i64 = -1;
 /// Any new value asks for a reconcile; echoed in `status.lastHandledReconcileAt`.
 pub const RECONCILE_AT: &str = "guestlist.dev/reconcile-at";
 /// An RFC 3339 time: MFA enrolled before it is removed.

@@ -8,6 +8,7 @@ mod support {
     pub mod controlplane;
     pub mod dice;
     pub mod docs;
+    pub mod gitops;
     pub mod harness;
     pub mod looking;
     pub mod operator;
@@ -24,6 +25,7 @@ mod controlplane;
 mod crds_on_server;
 mod demo;
 mod documentation;
+mod gitops;
 mod operator;
 
 /// Sets the directory of the operator: here the embedded one, unchanged.

@@ -13,6 +13,8 @@ mod support {
     pub mod contract;
     pub mod controlplane;
     pub mod dice;
+    #[cfg(feature = "keycloak-whole")]
+    pub mod gitops;
     #[allow(dead_code, reason = "what the embedded directory's tests need besides")]
     pub mod harness;
     pub mod import_files;

@@ -257,8 +257,8 @@ pub fn run_built(name: &str, arguments: &[&str], input: &str) -> Said {
     run(Command::new(programs().join(name)).env("HOME", home).args(arguments), input)
 }
 
-/// Runs a program to its end.
-fn run(command: &mut Command, input: &str) -> Said {
+/// Runs a program to its end, with a standard input.
+pub fn run(command: &mut Command, input: &str) -> Said {
     let mut child = command
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

@@ -181,6 +181,11 @@ pub fn count(_: &mut SchemaGenerator) -> Schema {
     json_schema!({ "type": "integer", "minimum": 0, "maximum": NUMBER })
 }
 
+/// A generation, or [`NOT_OBSERVED`](crate::api::NOT_OBSERVED).
+pub fn observed_generation(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "integer", "minimum": crate::api::NOT_OBSERVED, "maximum": NUMBER })
+}
+
 pub fn observed_words(generator: &mut SchemaGenerator) -> Schema {
     status_list(16, observed_word(generator))
 }

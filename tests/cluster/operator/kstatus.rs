@@ -1,7 +1,9 @@
-//! The view of tools on an object: kstatus (Argo CD, Flux, `kubectl wait`), and the exact columns of `kubectl get`.
+//! The view of tools on an object: kstatus by Flux's library, health and actions by Argo CD's engine, `kubectl wait`, and
+//! the exact columns of `kubectl get`.
 
 use serde_json::Value;
 
+use crate::support::gitops::{argocd, health, kstatus};
 use crate::support::harness::{Place, Stage, condition};
 use crate::support::operator::eventually;
 
@@ -64,41 +66,26 @@ const GUESTS: [(&str, &str, &str); 9] = [
     ("paused", "acme", ""),
 ];
 
-/// Object, the reason of its Ready condition, and its kstatus.
-const SAY: [(&str, &str, &str); 17] = [
-    ("lp/acme", "Reconciled", "Current"),
-    ("lp/refused", "HostAdminNotAllowedHere", "Failed"),
-    ("lp/waits", "HostAdminNotFound", "InProgress"),
-    ("gm/active", "Active", "Current"),
-    ("gm/joined", "Joined", "Current"),
-    ("gm/invited", "Invited", "Current"),
-    ("gm/late", "InvitationExpired", "Current"),
-    ("gm/suspended", "Suspended", "Current"),
-    ("gm/expired", "Expired", "Current"),
-    ("gm/waits", "PartnerNotFound", "InProgress"),
-    ("gm/refused", "DomainNotAllowed", "Failed"),
-    ("gm/paused", "Paused", "InProgress"),
-    ("share/instagram", "Reconciled", "Current"),
-    ("share/missing", "AccountNotFound", "InProgress"),
-    ("share/not-owned", "SharerNotOwner", "Failed"),
-    ("share/twice", "DuplicateShare", "Failed"),
-    ("gm/leaving", "Terminating", "Terminating"),
+/// Object, the reason of its Ready condition, its kstatus, and its health in Argo CD.
+const SAY: [(&str, &str, &str, &str); 17] = [
+    ("lp/acme", "Reconciled", "Current", "Healthy"),
+    ("lp/refused", "HostAdminNotAllowedHere", "Failed", "Degraded"),
+    ("lp/waits", "HostAdminNotFound", "InProgress", "Progressing"),
+    ("gm/active", "Active", "Current", "Healthy"),
+    ("gm/joined", "Joined", "Current", "Healthy"),
+    ("gm/invited", "Invited", "Current", "Healthy"),
+    ("gm/late", "InvitationExpired", "Current", "Healthy"),
+    ("gm/suspended", "Suspended", "Current", "Healthy"),
+    ("gm/expired", "Expired", "Current", "Healthy"),
+    ("gm/waits", "PartnerNotFound", "InProgress", "Progressing"),
+    ("gm/refused", "DomainNotAllowed", "Failed", "Degraded"),
+    ("gm/paused", "Paused", "InProgress", "Suspended"),
+    ("share/instagram", "Reconciled", "Current", "Healthy"),
+    ("share/missing", "AccountNotFound", "InProgress", "Progressing"),
+    ("share/not-owned", "SharerNotOwner", "Failed", "Degraded"),
+    ("share/twice", "DuplicateShare", "Failed", "Degraded"),
+    ("gm/leaving", "Terminating", "Terminating", "Progressing"),
 ];
-
-/// kstatus' rules for custom resources, in its order.
-fn kstatus(object: &Value) -> &'static str {
-    let is = |type_: &str, status: &str| condition(object, type_)["status"] == status;
-    if object["metadata"]["deletionTimestamp"].is_string() {
-        return "Terminating";
-    }
-    if object["status"]["observedGeneration"] != object["metadata"]["generation"] || is("Reconciling", "True") {
-        return "InProgress";
-    }
-    if is("Stalled", "True") {
-        return "Failed";
-    }
-    if is("Ready", "True") { "Current" } else { "InProgress" }
-}
 
 fn guest(name: &str, partner: &str, more: &str) -> String {
     let (comma, domain) = (if more.is_empty() { "" } else { ", " }, if name == "refused" { "denied" } else { "acme" });
@@ -141,14 +128,17 @@ fn settle(stage: &Stage) {
 
 #[test]
 fn each_state_maps_to_kstatus_and_shows_documented_columns() {
-    let stage = Stage::start();
+    let mut stage = Stage::start();
     settle(&stage);
     let partners = stage.partners();
-    for (object, word, wanted) in SAY {
+    let seen = SAY.map(|(object, word, ..)| {
         partners.says(object, word);
-        let seen = partners.get(object);
-        assert_eq!(kstatus(&seen), wanted, "{object}: {seen:#}");
-        let message = condition(&seen, "Ready")["message"].as_str().unwrap_or_default().to_owned();
+        partners.get(object)
+    });
+    let found = kstatus(&seen).into_iter().zip(health(&seen));
+    for (((object, _, status, wanted), (kstatus, health)), seen) in SAY.into_iter().zip(found).zip(&seen) {
+        assert_eq!((kstatus.as_str(), health.as_str()), (status, wanted), "{object}: {seen:#}");
+        let message = condition(seen, "Ready")["message"].as_str().unwrap_or_default().to_owned();
         assert!((1..=200).contains(&message.chars().count()), "{object}: {message}");
     }
     // As pipelines wait: for Current, for Stalled, or for a reconcile that they requested.
@@ -208,6 +198,42 @@ fn each_state_maps_to_kstatus_and_shows_documented_columns() {
          not-owned acme dans alice@host.example Collaborator 0/1 False SharerNotOwner
          twice acme instagram alice@host.example Collaborator 0/1 False DuplicateShare",
     );
+    actions(partners);
+
+    // No operator has seen a new object, or a new version of an object.
+    stage.operator.kill();
+    stage.apply(&guest("new", "acme", ""));
+    let partners = stage.partners();
+    partners.patch("gm/invited", r#"{"spec":{"displayName":"Changed"}}"#);
+    let seen = ["gm/new", "gm/invited"].map(|object| partners.get(object));
+    assert_eq!(kstatus(&seen), ["InProgress", "InProgress"], "{seen:#?}");
+    assert_eq!(health(&seen), ["Progressing", "Progressing"], "{seen:#?}");
+}
+
+/// Runs an action of Argo CD on a live object: the engine computes a patch, and the API server takes it.
+#[track_caller]
+fn act(partners: Place<'_>, object: &str, action: &str) -> Value {
+    let live = [partners.get(object)];
+    let enabled = argocd(&["actions"], &live).ok();
+    assert!(enabled.lines().any(|name| name == action), "{action} of {object}: {enabled}");
+    let patch = argocd(&["action", action], &live).ok();
+    partners.patch(object, &patch);
+    serde_json::from_str(&patch).unwrap()
+}
+
+/// The actions for Argo CD do what their names say.
+fn actions(partners: Place<'_>) {
+    act(partners, "gm/paused", "resume");
+    partners.says("gm/paused", "Invited");
+    act(partners, "gm/paused", "pause");
+    partners.says("gm/paused", "Paused");
+    let patch = act(partners, "share/instagram", "reconcile");
+    let time = patch["metadata"]["annotations"]["guestlist.dev/reconcile-at"].as_str().unwrap().to_owned();
+    partners.becomes("share/instagram", "/status/lastHandledReconcileAt", &time);
+    let sent = |seen: &Value| seen["status"]["invitation"]["sentAt"].clone();
+    let before = sent(&partners.get("gm/late"));
+    act(partners, "gm/late", "resend-invitation");
+    partners.shows("gm/late", "is invited again", |seen| sent(seen) != before);
 }
 
 /// Waits until `kubectl get` shows exactly this, without ages; `_` stands for a space inside a cell.
