@@ -115,9 +115,24 @@ fn roles_and_admission_policies_of_the_chart_hold() {
     assert!(!can("vic", &["create", "accountshares.guestlist.dev"]));
     assert!(!can("eve", &["patch", "guestmemberships.guestlist.dev", "--subresource=status"]));
 
-    // Deleting a partner with guests is refused; deleting one without guests, or a namespace, is not.
+    // A person's deletion of a partner with guests is refused; deleting one without guests, or a namespace, is not.
     let refused = eventually_refused(&plane, &["delete", "localpartner", "acme", "-n=partners", "--dry-run=server"]);
     assert!(refused.contains("DeletionBlocked") && refused.contains("bob"), "{refused}");
+    let delete = ["delete", "localpartner", "acme", "-n=partners", "--dry-run=server", "--as"];
+    let refused = plane.kubectl(&[&delete[..], &["eve"]].concat()).refused();
+    assert!(refused.contains("DeletionBlocked"), "{refused}");
+    // A tool of the cluster may delete the partner before its guests.
+    plane
+        .kubectl(&[
+            "create",
+            "rolebinding",
+            "tool",
+            "-n=partners",
+            "--clusterrole=edit",
+            "--serviceaccount=gitops:tool",
+        ])
+        .ok();
+    plane.kubectl(&[&delete[..], &["system:serviceaccount:gitops:tool"]].concat()).ok();
     plane.kubectl(&["delete", "localpartner", "empty", "-n=partners"]).ok();
     // A terminating guest blocks nothing: one command can delete everything.
     let held = r#"{"metadata":{"finalizers":["guestlist.dev/test"]}}"#;

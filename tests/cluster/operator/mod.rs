@@ -18,6 +18,7 @@ mod order;
 mod outages;
 mod ownership_marks;
 mod policy;
+mod pruned;
 mod rest;
 mod restored;
 mod rights;
