@@ -12,6 +12,7 @@ mod killed;
 mod kstatus;
 mod leaders;
 mod lifecycle;
+mod managers;
 mod namespaces;
 mod observer;
 mod order;
