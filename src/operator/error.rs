@@ -19,13 +19,9 @@ pub fn describe(error: &kube::Error) -> String {
 /// Describes why a kubeconfig names no cluster. Omits the parser's excerpt of an invalid kubeconfig, because it can
 /// contain tokens.
 pub fn no_cluster(error: &KubeconfigError) -> String {
-    match error {
-        KubeconfigError::Parse(error) => {
-            let place = error.location().map(|at| format!(" at line {}, column {}", at.line(), at.column()));
-            format!("it is no kubeconfig{}", place.unwrap_or_default())
-        }
-        other => chain(other),
-    }
+    let KubeconfigError::Parse(error) = error else { return chain(error) };
+    let place = error.location().map(|at| format!(" at line {}, column {}", at.line(), at.column()));
+    format!("it is no kubeconfig{}", place.unwrap_or_default())
 }
 
 /// An error and its causes, without repetitions.

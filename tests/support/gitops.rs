@@ -40,7 +40,7 @@ pub fn objects(manifests: &str) -> Vec<Value> {
 }
 
 fn stream(objects: &[Value]) -> String {
-    objects.iter().map(|object| format!("{object}\n")).collect()
+    objects.iter().flat_map(|object| [object.to_string(), "\n".to_owned()]).collect()
 }
 
 fn statuses(printed: &str, count: usize) -> Vec<String> {

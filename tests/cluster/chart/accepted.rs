@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{CHART, SHAPES, deployment, rendered, values};
 use crate::support::controlplane::ControlPlane;
-use crate::support::operator::Operator;
+use crate::support::operator::{Operator, eventually};
 
 const NAMESPACE: &str = "apiVersion: v1\nkind: Namespace\n\
     metadata: {name: guestlist, labels: {pod-security.kubernetes.io/enforce: restricted}}\n";
@@ -67,7 +67,11 @@ fn helm_installs_upgrades_between_shapes_and_uninstalls() {
     assert_eq!(deployed()["spec"]["strategy"], json!({"type": "Recreate"}));
 
     plane.apply(MONITORING);
-    plane.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]).ok();
+    // Helm asks for the list of APIs, which the server renews a moment after a CRD is established.
+    eventually("the API of the Prometheus operator is listed", || {
+        let said = plane.kubectl(&["api-versions"]);
+        said.stdout.contains("monitoring.coreos.com/v1").then_some(()).ok_or(said.stdout)
+    });
     let notes = release("monitoring");
     assert!(!notes.contains("skipped"), "{notes}");
     plane.kubectl(&["get", "--namespace=guestlist", "servicemonitor/guestlist", "prometheusrule/guestlist"]).ok();

@@ -1,4 +1,4 @@
-//! Server-side apply by a GitOps tool and by a person on one object: a conflict is reported, and no entry is lost.
+//! Server-side apply by an automation and by a person on one object: a conflict is reported, and no entry is lost.
 
 use serde_json::{Value, json};
 
