@@ -84,10 +84,11 @@ fn getting_started_runs_as_written() {
 
 /// Commands that the API server refuses as written, with the reason: the page says so, or an earlier command of the page
 /// is not in effect, because nothing is stored here.
-const REFUSED: [(&str, &str); 5] = [
+const REFUSED: [(&str, &str); 6] = [
     ("kubectl create namespace ", "already exists"),
     ("kubectl --namespace partners patch gm wendy ", "MfaCannotBeWaived"),
     ("kubectl delete localpartners --all ", "DeletionBlocked"),
+    ("kubectl delete accountshares,guestmemberships,localpartners --all ", "DeletionBlocked"),
     ("kubectl --namespace partners delete lp acme ", "DeletionBlocked"),
     ("kubectl delete crd ", "guestlist.dev/allow-deletion"),
 ];

@@ -1,4 +1,4 @@
-//! What the chart renders for its main shapes, and the values that it refuses. Needs helm, and no cluster.
+//! The manifests of the chart for its main shapes, and the values that it refuses. Needs helm, and no cluster.
 
 use std::collections::BTreeMap;
 

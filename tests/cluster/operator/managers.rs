@@ -6,7 +6,7 @@ use crate::support::controlplane::Said;
 use crate::support::gitops::flux;
 use crate::support::harness::Stage;
 
-/// The share as the repository declares it, with guests to whom carol passes the account on.
+/// The share as the repository declares it. Carol passes the account on to these guests.
 fn share(guests: &[&str], annotations: &Value) -> Value {
     json!({
         "apiVersion": "guestlist.dev/v1alpha1", "kind": "AccountShare",
