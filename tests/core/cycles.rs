@@ -86,6 +86,9 @@ impl Crate {
                     folders.push(path);
                     continue;
                 }
+                if path.extension().is_none_or(|extension| extension != "rs") {
+                    continue;
+                }
                 let module = path.strip_prefix(&root).unwrap().with_extension("");
                 let mut module: Module = module.iter().map(|part| part.to_str().unwrap().to_owned()).collect();
                 match module.last().map(String::as_str) {
@@ -94,7 +97,8 @@ impl Crate {
                     _ => {}
                 }
                 let mut file = File::default();
-                file.visit_file(&syn::parse_file(&fs::read_to_string(&path).unwrap()).unwrap());
+                let parsed = syn::parse_file(&fs::read_to_string(&path).unwrap());
+                file.visit_file(&parsed.unwrap_or_else(|error| panic!("{}: {error}", path.display())));
                 modules.insert(module, file);
             }
         }

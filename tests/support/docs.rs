@@ -102,7 +102,7 @@ pub fn shell(place: &str, script: &str) -> Vec<Invocation> {
     const RECORDER: &str = "command_not_found_handle() {
         local words; printf -v words '%s\\037' \"$@\"; printf '%s\\036' \"$words\" >> \"$RECORD\"; }\n";
     let folder = tempfile::tempdir().unwrap();
-    for file in ["people.yaml", "date"] {
+    for file in ["accounts.yaml", "people.yaml", "date"] {
         fs::write(folder.path().join(file), "").unwrap();
     }
     let programs = folder.path().join("programs");

@@ -68,7 +68,7 @@ fn plan_from_cluster_matches_operations_of_the_operator() {
     stage.rests(8);
     let log = stage.operator.log()[begun..].to_owned();
     let done = log.lines().filter_map(|line| {
-        let (_, rest) = line.split_once("done key=")?;
+        let (_, rest) = line.split_once("operation done: ")?.1.split_once(" key=")?;
         let (key, rest) = rest.split_once(" operation=\"")?;
         Some(format!("{key} {}", rest.split('"').next()?))
     });

@@ -21,6 +21,7 @@ fn share(guests: &[&str], annotations: &Value) -> Value {
 /// Applies a part of the share by hand.
 fn by_hand(stage: &Stage, manager: &str, spec: &Value) -> Said {
     let mut part = share(&[], &json!({}));
+    part["metadata"].as_object_mut().unwrap().remove("annotations");
     part["spec"] = json!({"partnerRef": {"name": "acme"}, "account": "instagram", "sharedBy": "alice@host.example"});
     part["spec"].as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
     let manager = format!("--field-manager={manager}");
