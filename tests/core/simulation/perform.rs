@@ -294,8 +294,9 @@ impl Sim {
                 } else {
                     self.look(running, operation, &before);
                 }
-                if done.is_ok() {
-                    self.done.extend(told(running, operation));
+                match &done {
+                    Ok(_) => self.done.extend(told(running, operation)),
+                    Err(fault) => self.refused.push(format!("{operation:?}: {fault}")),
                 }
                 match trouble {
                     Some(Trouble::CrashAfter) => return Err(Broken::Crash),

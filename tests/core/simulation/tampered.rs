@@ -1,0 +1,97 @@
+//! Another party changes records that only guestlist writes. The operator restores each as soon as it knows of the change.
+
+use futures::executor::block_on;
+use guestlist::directory::{
+    Changed, DirectoryWriter as _, Epoch, GuestChange, GuestRecord, Operation, PartnerChange, PartnerRecord, Revision,
+    Snapshot,
+};
+use guestlist::domain::{MfaMethod, ShareRole};
+
+use super::driver::{Sim, email};
+use super::walk;
+
+/// The changes to the record of a guest.
+fn of_guest(record: &GuestRecord) -> Vec<GuestChange> {
+    let mark = record.mark.clone().unwrap();
+    let (partner, partner_name) = (record.partner.clone(), record.partner_name.clone());
+    let (display_name, allowed) = (record.display_name.clone(), record.allowed.clone());
+    let lower = |grant: &guestlist::directory::GrantRecord| guestlist::directory::Grant {
+        role: ShareRole::Collaborator,
+        until: Some("2027-03-01T00:00:00Z".parse().unwrap()),
+        ..grant.grant.clone()
+    };
+    let update = |display_name: &str, allowed: guestlist::domain::Methods| GuestChange::Update {
+        mark: mark.clone(),
+        partner: partner.clone(),
+        partner_name: partner_name.clone(),
+        display_name: display_name.to_owned(),
+        allowed,
+    };
+    vec![
+        GuestChange::Revoke { accounts: vec!["instagram".to_owned()] },
+        GuestChange::Reduce { grants: record.grants.values().map(lower).collect() },
+        GuestChange::Demote,
+        GuestChange::Promote,
+        GuestChange::DisableLogin,
+        update("Mallory", allowed),
+        update(&display_name, [MfaMethod::TOTP].into()),
+    ]
+}
+
+/// The changes to the record of a partner.
+fn of_partner(record: &PartnerRecord) -> Vec<PartnerChange> {
+    let apply = |display_name: &str, host_admins: &[&str], suspended| PartnerChange::Apply {
+        mark: record.mark.clone(),
+        display_name: display_name.to_owned(),
+        host_admins: host_admins.iter().map(|admin| email(admin)).collect(),
+        suspended,
+    };
+    let (name, admins) = (record.display_name.as_str(), ["alice@host.example"]);
+    vec![
+        apply("Mallory", &admins, false),
+        apply(name, &["alice@host.example", "mallory@host.example"], false),
+        apply(name, &admins, true),
+    ]
+}
+
+/// The records without revisions and times of grants.
+fn records(sim: &Sim) -> Snapshot {
+    let mut all = sim.everything();
+    for guest in &mut all.guests {
+        guest.revision = Revision(0);
+        for held in guest.grants.values_mut() {
+            held.since = guest.admitted_at;
+        }
+    }
+    all
+}
+
+fn change(sim: &mut Sim, operation: &Operation, changed: Changed) {
+    block_on(sim.directory.execute(operation, None, sim.now, Epoch(i64::MAX))).unwrap();
+    sim.is_changed(changed);
+}
+
+#[test]
+fn record_changed_by_another_party_is_restored() {
+    let mut sim = Sim::new(0);
+    sim.is_tampered_with = true;
+    walk::begin(&mut sim);
+    let expected = records(&sim);
+    let guests = expected.guests.iter().flat_map(|guest| {
+        let operation = |change| Operation::Guest { id: guest.id.clone(), change };
+        of_guest(guest).into_iter().map(move |change| (operation(change), Changed::Guest(guest.address.clone())))
+    });
+    let partners = expected.partners.iter().flat_map(|partner| {
+        let operation = |change| Operation::Partner { id: partner.id.clone(), change };
+        of_partner(partner).into_iter().map(move |change| (operation(change), Changed::Partner(partner.id.clone())))
+    });
+    let mut restored = 0;
+    for (operation, changed) in guests.chain(partners) {
+        change(&mut sim, &operation, changed);
+        restored += usize::from(records(&sim) != expected);
+        sim.settle();
+        assert_eq!(records(&sim), expected, "{operation:?}");
+        walk::is_at_rest(&mut sim);
+    }
+    assert!(restored > 15, "only {restored} changes had an effect");
+}
