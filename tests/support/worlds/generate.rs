@@ -24,7 +24,8 @@ pub fn policy(dice: &mut Dice, playable: Playable) -> Value {
     let adoption = dice.one_in(2);
     let admins = if dice.one_in(4) { "alice@host.example" } else { "*@host.example" };
     let tenants = json!([
-        {"namespace": "partners", "hostAdmins": ["*@host.example"], "adoption": adoption},
+        {"namespace": "partners", "hostAdmins": ["dan@host.example"]},
+        {"namespace": "part*", "hostAdmins": ["*@host.example"], "adoption": adoption},
         {"namespace": "team-*", "hostAdmins": [admins], "adoption": adoption != dice.one_in(4)},
     ]);
     let purge = json!({"after": dice.of(&["1h", "24h"]), "perHour": dice.of(&["10%", "25%", "50%"])});

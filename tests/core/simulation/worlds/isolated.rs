@@ -54,8 +54,10 @@ fn each_edit_alone_reaches_all_that_it_affects() {
 fn nothing_changes_before_the_next_look(sim: &Sim) {
     let second = SignedDuration::from_secs(1);
     let planned = |key: &ObjectRef, now: Timestamp| (sim.planner)(sim.inputs(now), key);
+    let is_armed = |due: Option<Timestamp>| due.is_none_or(|due| sim.engine.next_check().is_some_and(|at| at <= due));
     for key in Kind::ALL.into_iter().flat_map(|kind| sim.engine.objects().keys(kind)) {
         let plan = planned(&key, sim.now);
+        assert!(is_armed(plan.next_check), "{key} is due at {:?}, and no timer wakes it", plan.next_check);
         let last = plan.next_check.map_or(sim.now + SignedDuration::from_hours(24 * 400), |next| next - second);
         if last <= sim.now {
             continue;
@@ -68,6 +70,7 @@ fn nothing_changes_before_the_next_look(sim: &Sim) {
     }
     let collected = |now: Timestamp| (sim.sweeper)(sim.inputs(now));
     let collection = collected(sim.now);
+    assert!(is_armed(collection.next_check), "no timer wakes garbage collection at {:?}", collection.next_check);
     let last = collection.next_check.map_or(sim.now + SignedDuration::from_hours(24 * 400), |next| next - second);
     if last > sim.now {
         let later = collected(last);

@@ -43,8 +43,11 @@ pub fn is_right_at_rest(sim: &Sim) {
         conditions_name_the_generation(key, object);
         match key.kind {
             Kind::Membership => membership_is_right(key, object, view),
-            Kind::Share => assert!(!is_deleted(object), "at rest {key} is still being deleted"),
-            Kind::Partner => {}
+            Kind::Share => {
+                assert!(!is_deleted(object), "at rest {key} is still being deleted");
+                share_counts_are_right(key, object, view);
+            }
+            Kind::Partner => partner_counts_are_right(key, object, view),
         }
     }
     assert_eq!(sim.engine.queue().failing().next(), None, "at rest a success is still slowed down");
@@ -88,6 +91,11 @@ fn membership_is_right(key: &ObjectRef, member: &Value, view: View<'_>) {
         let facts = || view.facts_of(key);
         assert_eq!(status["state"] == "Active", view.is_active(key), "at rest {key} says {status}\n{}", facts());
     }
+    if status["violations"].as_array().is_none_or(Vec::is_empty)
+        && let Some(expected) = view.state_of(key)
+    {
+        assert_eq!(status["state"], expected, "at rest {key} says {status}\n{}", view.facts_of(key));
+    }
     if says("QuotaExceeded") {
         let partner = partner_object["metadata"]["name"].as_str().unwrap();
         let most = view.most_guests(&key.namespace, partner).unwrap_or(u64::MAX);
@@ -108,6 +116,42 @@ fn membership_is_right(key: &ObjectRef, member: &Value, view: View<'_>) {
             live + waiting.count() as u64 >= most,
             "at rest {key} has no place, and {partner} has {live} of {most}"
         );
+    }
+}
+
+/// The end of a share, and the counts of its grants.
+fn share_counts_are_right(key: &ObjectRef, share: &Value, view: View<'_>) {
+    let Some(partner) = view.partner_of(key) else { return };
+    let status = &share["status"];
+    let ends = [share, partner]
+        .map(|object| object["spec"]["expiresAt"].as_str().map(|end| end.parse::<Timestamp>().unwrap()));
+    let said = status["expiresAt"].as_str().map(|end| end.parse::<Timestamp>().unwrap());
+    let end = ends.into_iter().flatten().min().map(|end| Timestamp::from_second(end.as_second()).unwrap());
+    assert_eq!(said, end, "at rest {key} says another end");
+    let count = |field: &str| status["grants"][field].as_u64().unwrap_or_default();
+    let [effective, withheld, rejected] = ["effective", "withheld", "rejected"].map(count);
+    let listed = status["withheld"].as_array().map_or(0, Vec::len) as u64;
+    assert_eq!(listed, withheld + rejected, "at rest {key} says {status}");
+    let summary = format!("{effective}/{}", effective + withheld + rejected);
+    assert_eq!(status["grants"]["summary"], summary, "at rest {key} says {status}");
+}
+
+/// The counts of a partner's guests follow the statuses of its memberships.
+fn partner_counts_are_right(key: &ObjectRef, partner: &Value, view: View<'_>) {
+    if is_unreadable(partner) || is_deleted(partner) || partner["status"]["guests"].is_null() {
+        return;
+    }
+    let members = view.objects.iter().filter(|(other, object)| {
+        let of = &object["spec"]["partnerRef"]["name"];
+        other.kind == Kind::Membership && other.namespace == key.namespace && *of == *key.name && !is_unreadable(object)
+    });
+    let states: Vec<&str> = members.filter_map(|(_, object)| object["status"]["state"].as_str()).collect();
+    for (field, state) in
+        [("active", "Active"), ("invited", "Invited"), ("joined", "Joined"), ("suspended", "Suspended")]
+    {
+        let expected = states.iter().filter(|said| **said == state).count() as u64;
+        let said = partner["status"]["guests"][field].as_u64().unwrap_or_default();
+        assert_eq!(said, expected, "at rest {key} counts {field}: {states:?}");
     }
 }
 

@@ -44,7 +44,7 @@ impl<'a> View<'a> {
     }
 
     /// The live record of a membership.
-    pub(super) fn own_record(&self, key: &ObjectRef) -> Option<&'a GuestRecord> {
+    pub fn own_record(&self, key: &ObjectRef) -> Option<&'a GuestRecord> {
         self.guests
             .iter()
             .filter(|guest| guest.is_live())
@@ -153,6 +153,36 @@ impl<'a> View<'a> {
                 !enrolled.is_disjoint(&allowed)
             }
             None => !record.grants.is_empty(),
+        })
+    }
+
+    /// The state of a guest whose membership breaks no rule and is not being deleted. `None`: the directory has no guest.
+    pub fn state_of(&self, key: &ObjectRef) -> Option<&'static str> {
+        let (member, partner, record) = (self.get(key)?, self.partner_of(key)?, self.own_record(key)?);
+        let has_passed = |end: Option<Timestamp>| end.is_some_and(|end| end <= self.now);
+        let enrolled = match &record.mfa {
+            MfaRecord::Known(methods) => Some(methods.keys().copied().collect::<Methods>()),
+            MfaRecord::Unknown => None,
+        };
+        let allowed = Self::allowed_methods(member, Some(partner)).unwrap_or_default();
+        let counts = enrolled.as_ref().map_or(!record.grants.is_empty(), |enrolled| !enrolled.is_disjoint(&allowed));
+        let disabled = record.login == Login::DisabledByOther;
+        // The time to enrol begins with joining, and again with each reset.
+        let within = hours(&partner["spec"]["mfa"]["enrolWithin"]).unwrap_or(SignedDuration::from_hours(168));
+        let deadline =
+            record.joined_at.map(|joined| record.mfa_lost_at.map_or(joined, |lost| lost.max(joined)) + within);
+        let lacks_all = enrolled.is_some_and(|enrolled| enrolled.is_empty());
+        let cascades = is_deleted(partner) && partner["spec"]["deletion"] == "Cascade";
+        Some(match () {
+            () if cascades => return None,
+            () if [member, partner].iter().any(|object| object["spec"]["suspended"] == true) => "Suspended",
+            () if lacks_all && !disabled && has_passed(deadline) => "Suspended",
+            () if has_passed(Self::end_of_member(member, partner, record)) => "Expired",
+            () if disabled => "Suspended",
+            () if record.joined_at.is_some() && counts => "Active",
+            () if record.joined_at.is_some() => "Joined",
+            () if record.invitation.is_some_and(|invitation| self.now < invitation.expires_at) => "Invited",
+            () => "InvitationExpired",
         })
     }
 
