@@ -53,3 +53,15 @@ fn an_object_that_was_deleted_while_we_wrote_it_stays_deleted() {
 
     assert!(engine.objects().metadata(&key).is_none());
 }
+
+#[test]
+fn late_deletion_of_an_earlier_object_leaves_its_successor() {
+    let owner = Owner { installation: "test".to_owned(), cluster: "cluster".to_owned() };
+    let mut engine = Engine::new(owner, WorkspacePolicy::default(), 4);
+    let (now, key) = (Timestamp::UNIX_EPOCH, ObjectRef::new(Kind::Membership, "partners", "bob"));
+    engine.handle(Input::Applied { object: Box::new(bob()), version: 7 }, now);
+    for (uid, is_there) in [("uid-of-another", true), ("uid-of-bob", false)] {
+        engine.handle(Input::Deleted { key: key.clone(), uid: uid.to_owned(), version: 9 }, now);
+        assert_eq!(engine.objects().metadata(&key).is_some(), is_there, "{uid}");
+    }
+}

@@ -25,6 +25,8 @@ struct Server {
     write_takes: SignedDuration,
     /// Another holder renews the Lease before each read.
     renewed_by_other: bool,
+    /// How many writes succeed without an answer.
+    lost_answers: usize,
 }
 
 impl Server {
@@ -33,6 +35,10 @@ impl Server {
             self.writes += 1;
             self.now += self.write_takes;
             self.lease = serde_json::from_slice(body).ok();
+            if let Some(left) = self.lost_answers.checked_sub(1) {
+                self.lost_answers = left;
+                return None;
+            }
         } else if let Some(lease) = self.lease.as_mut().filter(|_| self.renewed_by_other) {
             let renewals = lease["metadata"]["resourceVersion"].as_str().unwrap().parse::<u64>().unwrap();
             lease["metadata"]["resourceVersion"] = json!((renewals + 1).to_string());
@@ -78,11 +84,39 @@ async fn lease_term_counts_from_the_begin_of_each_renewal() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn lease_that_another_holder_renews_is_never_taken() {
+async fn lease_term_counts_from_the_begin_of_the_first_write() {
+    for lease in [None, Some(lease_of("")), Some(lease_of("a"))] {
+        let write_takes = SignedDuration::from_secs(4);
+        let server = Arc::new(Mutex::new(Server { lease, write_takes, ..Server::default() }));
+        let left = held(&server).await.term.left();
+        assert!(left <= Duration::from_secs(11), "{left:?} is left");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn renewals_without_an_answer_do_not_lose_the_lease() {
+    let server = Arc::new(Mutex::new(Server::default()));
+    let mut lease = held(&server).await;
+    let transitions =
+        |server: &Mutex<Server>| server.lock().unwrap().lease.as_ref().unwrap()["spec"]["leaseTransitions"].clone();
+    let before = transitions(&server);
+    server.lock().unwrap().lost_answers = 2;
+    let ended = tokio::time::timeout(DURATION * 3, lease.hold()).await;
+    assert!(ended.is_err(), "{ended:?}");
+    assert!(server.lock().unwrap().writes > 5 && server.lock().unwrap().lost_answers == 0);
+    assert_eq!(transitions(&server), before, "a renewal is no transition");
+}
+
+fn lease_of(holder: &str) -> Value {
     let metadata = json!({"name": "guestlist", "namespace": "guestlist", "resourceVersion": "1"});
-    let spec = json!({"holderIdentity": "b", "leaseDurationSeconds": 15});
-    let lease = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec});
-    let server = Arc::new(Mutex::new(Server { lease: Some(lease), renewed_by_other: true, ..Server::default() }));
+    let spec = json!({"holderIdentity": holder, "leaseDurationSeconds": 15});
+    json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": metadata, "spec": spec})
+}
+
+#[tokio::test(start_paused = true)]
+async fn lease_that_another_holder_renews_is_never_taken() {
+    let lease = Some(lease_of("b"));
+    let server = Arc::new(Mutex::new(Server { lease, renewed_by_other: true, ..Server::default() }));
     let waited = tokio::time::timeout(DURATION * 20, candidate(&server).wait(|_| {})).await;
     assert!(waited.is_err() && server.lock().unwrap().writes == 0, "it is taken from a holder that renews it");
     server.lock().unwrap().renewed_by_other = false;

@@ -1,4 +1,5 @@
-//! The observer remembers since when a guest's MFA has been unknown. Otherwise it would stay unknown forever.
+//! The observer remembers since when a guest's MFA has been unknown. Otherwise it would stay unknown forever. It also
+//! remembers the revision of each record.
 use guestlist::directory::{GuestId, GuestRecord, Login, MfaRecord, Owner, PartnerId, Revision, Snapshot};
 use guestlist::domain::{Email, GuestRole};
 use guestlist::engine::{Engine, Input, Observed};
@@ -58,4 +59,25 @@ fn unknown_mfa_counts_from_first_seen_and_restarts_once_known() {
     assert_eq!(engine.directory().mfa_unknown_since(&bob), None);
     engine.handle(seen(guest(4, MfaRecord::Unknown)), later(3));
     assert_eq!(engine.directory().mfa_unknown_since(&bob), Some(later(3)));
+}
+
+#[test]
+fn late_read_of_a_guest_does_not_replace_a_newer_one() {
+    let owner = Owner { installation: "default".into(), cluster: "c".into() };
+    let mut engine = Engine::new(owner, WorkspacePolicy::default(), 1);
+    let bob = Email::parse("bob@acme.example").unwrap();
+    let read = |revision, name: &str, id: &str| {
+        let record =
+            GuestRecord { display_name: name.into(), id: GuestId(id.into()), ..guest(revision, MfaRecord::Unknown) };
+        Input::Observed(vec![Observed::Guest(record.address.clone(), Some(Box::new(record)))])
+    };
+    for (revision, name, id, expected) in [
+        (2, "Bob", "g", "Bob"),
+        (3, "Robert", "g", "Robert"),
+        (2, "Bob", "g", "Robert"),
+        (1, "Another", "h", "Another"),
+    ] {
+        engine.handle(read(revision, name, id), now());
+        assert_eq!(engine.directory().guest(&bob).unwrap().display_name, expected, "{revision} {name}");
+    }
 }

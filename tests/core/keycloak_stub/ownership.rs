@@ -195,6 +195,8 @@ async fn former_leader_is_refused_each_time() {
         assert_eq!(stage.directory.execute(&nothing(), None, at(0), epoch).await.map(drop), Err(Error::Fenced));
     }
     stage.directory.execute(&nothing(), None, at(0), mine).await.unwrap();
+    let late = stage.directory.execute(&nothing(), None, at(0), epoch).await;
+    assert_eq!(late.map(drop), Err(Error::Fenced), "the check of the new term does not count for the old one");
     // A slow read is as old as its request.
     let other = || {
         stage.realm(|realm| {

@@ -260,3 +260,21 @@ fn unsendable_mail_affects_only_its_guest() {
     assert_eq!(sim.state("bob"), "Invited");
     walk::is_at_rest(&mut sim);
 }
+
+#[test]
+fn access_ends_in_time_although_a_grant_is_refused() {
+    for refuses in [None, Some("user bob@acme.example: department: too short".to_owned())] {
+        let mut sim = Sim::new(0);
+        walk::begin(&mut sim);
+        (sim.cursed, sim.refuses, sim.only_gives) = (vec![email("bob@acme.example")], refuses, true);
+        let end = sim.now + SignedDuration::from_secs(1000);
+        sim.edit(Share, "newsletter", json!({"mfa": {"methods": ["TOTP"]}, "expiresAt": end.to_string()}));
+        wait(&mut sim, SignedDuration::from_secs(10));
+        sim.edit(Share, "newsletter", json!({"mfa": null}));
+        wait(&mut sim, SignedDuration::from_secs(989));
+        let held = |sim: &Sim| sim.guest(&email("bob@acme.example")).unwrap().grants.contains_key("newsletter");
+        assert!(held(&sim) && ready(&sim, Membership, "bob").1 == "DirectoryRefused", "a grant is refused");
+        wait(&mut sim, SignedDuration::from_secs(2));
+        assert!(!held(&sim), "the directory accepts revocations: {:#?}", sim.last_calls());
+    }
+}

@@ -59,7 +59,7 @@ type Edit = fn(&mut Sim);
 
 #[test]
 fn access_that_specs_end_is_revoked_before_the_full_reading() {
-    let ends: [(&str, Edit, &str, &str); 8] = [
+    let ends: [(&str, Edit, &str, &str); 10] = [
         ("suspended", |sim| sim.edit(Membership, "bob", json!({"suspended": true})), "bob", "instagram"),
         ("partner suspended", |sim| sim.edit(Partner, "acme", json!({"suspended": true})), "carol", "newsletter"),
         ("share suspended", |sim| sim.edit(Share, "instagram", json!({"suspended": true})), "carol", "instagram"),
@@ -68,6 +68,13 @@ fn access_that_specs_end_is_revoked_before_the_full_reading() {
         ("excluded", |sim| sim.edit(Share, "instagram", json!({"exclude": [{"name": "carol"}]})), "carol", "instagram"),
         ("role lowered", |sim| sim.edit(Membership, "carol", json!({"role": "GuestUser"})), "carol", "instagram"),
         ("partner deleted", |sim| sim.delete(Partner, "acme"), "bob", "instagram"),
+        ("entry removed", |sim| sim.edit(Share, "instagram", json!({"guestUsers": null})), "bob", "instagram"),
+        (
+            "passed on by nobody",
+            |sim| sim.edit(Share, "instagram", json!({"guestAdminRole": "Collaborator"})),
+            "bob",
+            "instagram",
+        ),
     ];
     for (what, end, name, account) in ends {
         for reading in READINGS {
@@ -87,6 +94,9 @@ fn access_that_specs_end_is_revoked_before_the_full_reading() {
                 wait(&mut sim, BOUND);
                 assert!(lacks(&sim, name, account), "{place}: {:?}", sim.effective());
                 assert_eq!(counted(&sim), before, "{place}");
+                let login = sim.guest(&email(&format!("{name}@acme.example"))).unwrap().login;
+                let off = ["suspended", "partner suspended", "deleted"].contains(&what);
+                assert_eq!(login.is_enabled(), !off, "{place}");
                 // The other operations follow after the read.
                 sim.load();
                 sim.settle();
