@@ -374,6 +374,23 @@ purge: {after: 48h, perHour: 10%}
     }
 
     #[test]
+    fn all_entries_that_cover_a_namespace_add_up() {
+        let entries = [
+            "{namespace: team-a, hostAdmins: [alice@host.example]}",
+            "{namespace: 'team-*', hostAdmins: ['*@sub.host.example']}",
+            "{namespace: '*', adoption: true}",
+        ];
+        for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
+            let text = format!("tenants: [{}]", order.map(|entry| entries[entry]).join(", "));
+            let policy = WorkspacePolicy::parse(&text).unwrap();
+            assert!(policy.speaks_for("team-a", &email("alice@host.example")), "{text}");
+            assert!(policy.speaks_for("team-a", &email("bob@sub.host.example")), "{text}");
+            assert!(!policy.speaks_for("team-b", &email("alice@host.example")), "{text}");
+            assert!(policy.allows_adoption("team-a") && policy.allows_adoption("b"), "{text}");
+        }
+    }
+
+    #[test]
     fn policy_without_tenants_list_is_an_error() {
         for text in ["", "# nothing\n", "{}", "null", "installation: demo", "tenants:", "tenants: null", "tenants: ~"] {
             assert_eq!(WorkspacePolicy::parse(text), Err(NO_TENANTS.to_owned()), "{text}");

@@ -34,6 +34,7 @@ mod plan_early;
 mod plan_gc;
 mod plan_memory;
 mod plan_properties;
+mod plan_status;
 mod plan_unreadable;
 mod policy_file;
 mod rule_matrix;
