@@ -127,6 +127,23 @@ fn invitations_resent_or_of_deleted_memberships_count() {
 }
 
 #[test]
+fn next_membership_takes_the_place_of_a_deleted_one() {
+    let mut sim = limited(0);
+    let minutes = SignedDuration::from_mins;
+    for (name, after) in [("abe", 30), ("ben", 1), ("cat", 1), ("dan", 8)] {
+        invite(&mut sim, name, "acme");
+        wait(&mut sim, minutes(after));
+    }
+    let invited = |sim: &Sim| ["abe", "ben", "cat", "dan"].map(|name| sim.state(name) == "Invited");
+    assert_eq!(invited(&sim), [true, true, false, false]);
+    // The mail to Abe counts until the hour is over, and the mail to Ben for another half.
+    sim.delete(Membership, "cat");
+    wait(&mut sim, minutes(21));
+    assert_eq!(sim.state("dan"), "Invited", "{:?}", ready(&sim, Membership, "dan"));
+    walk::is_at_rest(&mut sim);
+}
+
+#[test]
 fn a_planner_that_knows_no_limit_is_caught() {
     static UNLIMITED: LazyLock<WorkspacePolicy> = LazyLock::new(|| {
         let tenants = "tenants: [{namespace: partners, hostAdmins: ['*@host.example']}]";
