@@ -1,8 +1,9 @@
 //! The indexes of an object: added when it is stored, removed when it is deleted.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::cache::{AnyCachedObject, Kind, Name, ObjectCache, ObjectRef};
+use crate::cache::{AnyCachedObject, Kind, Name, ObjectCache, ObjectRef, StatusFact};
 use crate::domain::GuestRole;
 use crate::validation::{MembershipTerms, ShareTerms};
 
@@ -13,6 +14,7 @@ impl ObjectCache {
         match object {
             AnyCachedObject::Partner(mut slot) => {
                 slot.share(&name, &uid);
+                self.count(Kind::Partner, &slot.facts());
                 self.partner_uids.insert(uid, name.clone());
                 for admin in slot.read().iter().flat_map(|entry| &entry.reading.terms.host_admins) {
                     self.by_host_admin.entry(admin.email.clone()).or_default().insert(name.clone());
@@ -21,6 +23,7 @@ impl ObjectCache {
             }
             AnyCachedObject::Membership(mut slot) => {
                 slot.share(&name, &uid);
+                self.count(Kind::Membership, &slot.facts());
                 self.membership_uids.insert(uid, name.clone());
                 if let Some(entry) = slot.read() {
                     self.link_membership(&name, &entry.reading.terms);
@@ -29,6 +32,7 @@ impl ObjectCache {
             }
             AnyCachedObject::Share(mut slot) => {
                 slot.share(&name, &uid);
+                self.count(Kind::Share, &slot.facts());
                 self.share_uids.insert(uid, name.clone());
                 if let Some(entry) = slot.read() {
                     let terms = &entry.reading.terms;
@@ -59,11 +63,29 @@ impl ObjectCache {
         }
     }
 
+    fn count(&mut self, kind: Kind, facts: &[(StatusFact, u16)]) {
+        for (fact, count) in facts {
+            *self.status_counts.entry((kind, *fact)).or_default() += usize::from(*count);
+        }
+    }
+
+    fn discount(&mut self, kind: Kind, facts: &[(StatusFact, u16)]) {
+        for (fact, count) in facts {
+            if let Entry::Occupied(mut known) = self.status_counts.entry((kind, *fact)) {
+                *known.get_mut() = known.get().saturating_sub(usize::from(*count));
+                if *known.get() == 0 {
+                    known.remove();
+                }
+            }
+        }
+    }
+
     pub(super) fn unlink(&mut self, key: &ObjectRef) {
         let name = (key.namespace.clone(), key.name.clone());
         match key.kind {
             Kind::Partner => {
                 let Some(old) = self.partners.remove(&name) else { return };
+                self.discount(Kind::Partner, &old.facts());
                 self.partner_uids.remove(old.metadata().uid.as_deref().unwrap_or_default());
                 for admin in old.read().iter().flat_map(|entry| &entry.reading.terms.host_admins) {
                     take(&mut self.by_host_admin, &admin.email, &name);
@@ -71,6 +93,7 @@ impl ObjectCache {
             }
             Kind::Membership => {
                 let Some(old) = self.memberships.remove(&name) else { return };
+                self.discount(Kind::Membership, &old.facts());
                 self.membership_uids.remove(old.metadata().uid.as_deref().unwrap_or_default());
                 let Some(entry) = old.read() else { return };
                 let terms = &entry.reading.terms;
@@ -91,6 +114,7 @@ impl ObjectCache {
             }
             Kind::Share => {
                 let Some(old) = self.shares.remove(&name) else { return };
+                self.discount(Kind::Share, &old.facts());
                 self.share_uids.remove(old.metadata().uid.as_deref().unwrap_or_default());
                 let Some(entry) = old.read() else { return };
                 let terms = &entry.reading.terms;

@@ -18,11 +18,13 @@ mod object;
 mod object_ref;
 pub mod resource_version;
 mod status;
+mod status_counts;
 
 pub use dependents::Dependents;
 pub use object::{AnyCachedObject, CacheEntry, CachedMetadata, CachedObject};
 pub use object_ref::{Kind, ObjectRef};
 pub use status::CachedStatus;
+pub use status_counts::StatusFact;
 
 /// A declared object.
 #[derive(Clone, Debug)]
@@ -111,6 +113,8 @@ pub struct ObjectCache {
     partner_uids: BTreeMap<Arc<str>, Name>,
     /// Share UIDs.
     share_uids: BTreeMap<Arc<str>, Name>,
+    /// How often the statuses report each fact.
+    status_counts: BTreeMap<(Kind, StatusFact), usize>,
 }
 
 impl ObjectCache {
@@ -234,6 +238,20 @@ impl ObjectCache {
                 .map(|s| s.reading.terms.partner.as_str()),
         };
         partner.map(|name| ObjectRef::new(Kind::Partner, key.namespace.clone(), name))
+    }
+
+    /// The number of objects of one kind, readable or not.
+    pub fn count_of(&self, kind: Kind) -> usize {
+        match kind {
+            Kind::Partner => self.partners.len(),
+            Kind::Membership => self.memberships.len(),
+            Kind::Share => self.shares.len(),
+        }
+    }
+
+    /// How often the statuses of each kind report a fact. Facts that none reports are absent.
+    pub fn status_counts(&self) -> &BTreeMap<(Kind, StatusFact), usize> {
+        &self.status_counts
     }
 
     /// All keys of one kind.

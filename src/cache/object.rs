@@ -7,8 +7,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::api::{self, HasConditions};
+use crate::api;
 use crate::cache::status::CachedStatus;
+use crate::cache::status_counts::{CountedStatus, StatusFacts, unreadable};
 use crate::cache::{Kind, Name, Object, ObjectRef};
 use crate::util::small_map::SmallMap;
 use crate::validation::{MembershipTerms, PartnerTerms, ReadSpec, ShareTerms, spec};
@@ -82,9 +83,19 @@ pub enum CacheEntry<S, T> {
     },
 }
 
-impl<S: HasConditions + Serialize + DeserializeOwned, T> CacheEntry<S, T> {
+impl<S: CountedStatus + Serialize + DeserializeOwned, T> CacheEntry<S, T> {
     fn of(metadata: ObjectMeta, status: Option<S>, reading: ReadSpec<T>) -> Self {
         Self::Read(Box::new(CachedObject { metadata: metadata.into(), status: CachedStatus::new(status), reading }))
+    }
+}
+
+impl<S: CountedStatus, T> CacheEntry<S, T> {
+    /// What the object's status counts for.
+    pub(super) fn facts(&self) -> StatusFacts {
+        match self {
+            Self::Read(entry) => Arc::clone(entry.status.facts()),
+            Self::Unreadable { .. } => unreadable::<S>(),
+        }
     }
 }
 

@@ -9,7 +9,8 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::api::{Condition, Conditions, HasConditions};
+use crate::api::{Condition, Conditions};
+use crate::cache::status_counts::{self, CountedStatus, StatusFact, StatusFacts};
 
 /// A stored status.
 #[derive(Clone, Debug)]
@@ -17,6 +18,7 @@ pub struct CachedStatus<S> {
     conditions: Box<[CachedCondition]>,
     /// The other fields as JSON. `None`: the object has no status.
     others: Option<Box<str>>,
+    facts: StatusFacts,
     of: PhantomData<fn() -> S>,
 }
 
@@ -36,10 +38,11 @@ struct ConditionText {
     message: String,
 }
 
-impl<S: HasConditions + Serialize + DeserializeOwned> CachedStatus<S> {
+impl<S: CountedStatus + Serialize + DeserializeOwned> CachedStatus<S> {
     pub(super) fn new(status: Option<S>) -> Self {
+        let mut facts = status_counts::facts(status.as_ref());
         let Some(mut status) = status else {
-            return Self { conditions: Box::default(), others: None, of: PhantomData };
+            return Self { conditions: Box::default(), others: None, facts, of: PhantomData };
         };
         let mut conditions: Box<[_]> =
             std::mem::take(status.conditions_mut()).into_iter().map(CachedCondition::from).collect();
@@ -49,9 +52,10 @@ impl<S: HasConditions + Serialize + DeserializeOwned> CachedStatus<S> {
             shared.conditions.intern(&mut condition.text);
             shared.times.intern(&mut condition.last_transition_time);
         }
+        shared.facts.intern(&mut facts);
         drop(shared);
         let others = serde_json::to_string(&status).ok().map(String::into_boxed_str);
-        Self { conditions, others, of: PhantomData }
+        Self { conditions, others, facts, of: PhantomData }
     }
 
     /// The status. `None`: the object has none.
@@ -63,6 +67,11 @@ impl<S: HasConditions + Serialize + DeserializeOwned> CachedStatus<S> {
 }
 
 impl<S> CachedStatus<S> {
+    /// What the status counts for.
+    pub(super) fn facts(&self) -> &StatusFacts {
+        &self.facts
+    }
+
     /// The conditions; empty if there are none.
     pub fn conditions(&self) -> Conditions {
         self.conditions.iter().map(CachedCondition::read).collect()
@@ -89,11 +98,12 @@ impl CachedCondition {
 /// The texts of all stored statuses of this process.
 static SHARED: LazyLock<Mutex<SharedTexts>> = LazyLock::new(Mutex::default);
 
-/// The texts and times of conditions.
+/// The texts and times of conditions, and the counted facts.
 #[derive(Debug, Default)]
 struct SharedTexts {
     conditions: Interner<ConditionText>,
     times: Interner<str>,
+    facts: Interner<[(StatusFact, u16)]>,
 }
 
 /// Stores equal values once.

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::{
-    AccountRecord, Applied, GuestId, GuestRecord, MailRecord, OwnershipMark, PartnerId, PartnerRecord, Purged,
-    SentMail, ShareRecord, UserRecord,
+    AccountRecord, Applied, GuestId, GuestRecord, MailRecord, MfaRecord, OwnershipMark, PartnerId, PartnerRecord,
+    Purged, SentMail, ShareRecord, UserRecord,
 };
 use crate::domain::Email;
 
@@ -39,6 +39,10 @@ pub struct DirectoryCache {
     purged: Purged,
     /// UIDs of memberships with an admission in their status, but without a record.
     missing: BTreeSet<String>,
+    /// The number of live guests.
+    live: usize,
+    /// When guests lost their last MFA method → the number of these guests: see [`DirectoryCache::mfa_lost`].
+    mfa_lost: BTreeMap<Timestamp, usize>,
 }
 
 impl DirectoryCache {
@@ -84,6 +88,7 @@ impl DirectoryCache {
     /// Replaces a guest by the record just read; `None` removes the guest.
     pub fn set_guest(&mut self, address: &Email, record: Option<GuestRecord>) {
         if let Some(old) = self.guests.remove(address) {
+            self.discount(&old);
             self.guest_ids.remove(&old.id);
             if let Some(mark) = &old.mark {
                 if self.guest_uids.get(&mark.uid) == Some(address) {
@@ -102,6 +107,7 @@ impl DirectoryCache {
                 record.email = address.clone();
             }
             record.address = address.clone();
+            self.count(&record);
             self.guest_ids.insert(record.id.clone(), address.clone());
             if let Some(mark) = &record.mark {
                 if record.is_live() {
@@ -125,6 +131,34 @@ impl DirectoryCache {
             self.partner_guests.entry(record.partner.clone()).or_default().insert(address.clone());
             self.guests.insert(address.clone(), Box::new(record));
         }
+    }
+
+    fn count(&mut self, record: &GuestRecord) {
+        self.live += usize::from(record.is_live());
+        if let Some(lost) = waits_for_mfa_since(record) {
+            *self.mfa_lost.entry(lost).or_default() += 1;
+        }
+    }
+
+    fn discount(&mut self, record: &GuestRecord) {
+        self.live = self.live.saturating_sub(usize::from(record.is_live()));
+        let Some(lost) = waits_for_mfa_since(record) else { return };
+        if let Some(count) = self.mfa_lost.get_mut(&lost) {
+            *count -= 1;
+            if *count == 0 {
+                self.mfa_lost.remove(&lost);
+            }
+        }
+    }
+
+    /// The number of live guests.
+    pub fn live_count(&self) -> usize {
+        self.live
+    }
+
+    /// When live guests with an enabled login lost their last MFA method, and how many lost it then.
+    pub fn mfa_lost(&self) -> &BTreeMap<Timestamp, usize> {
+        &self.mfa_lost
     }
 
     /// Replaces a partner by the record just read; `None` removes it.
@@ -338,6 +372,12 @@ impl DirectoryCache {
             }
         }
     }
+}
+
+/// When a guest who may log in lost the last MFA method. `None`: they have one, never had one, or may not log in.
+fn waits_for_mfa_since(record: &GuestRecord) -> Option<Timestamp> {
+    let enrolled = matches!(&record.mfa, MfaRecord::Known(methods) if !methods.is_empty());
+    record.mfa_lost_at.filter(|_| record.is_live() && record.login.is_enabled() && !enrolled)
 }
 
 /// The key of a guest's membership: namespace, partner, name.

@@ -80,6 +80,19 @@ pub enum Retry {
 }
 
 impl Error {
+    /// The result of an operation with this error, in metrics.
+    pub fn result(&self) -> &'static str {
+        match self {
+            Self::Unavailable { .. } => "unavailable",
+            Self::MailNotSent { .. } => "unsent",
+            Self::Busy { .. } => "busy",
+            Self::Changed { .. } => "changed",
+            Self::Exists { .. } => "exists",
+            Self::Refused { .. } => "refused",
+            Self::Fenced | Self::Foreign { .. } | Self::Replaced { .. } => "stopped",
+        }
+    }
+
     /// The reaction that the error needs.
     pub fn retry(&self) -> Retry {
         match self {

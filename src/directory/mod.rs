@@ -3,6 +3,7 @@
 
 pub mod apply;
 pub mod cache;
+mod calls;
 pub mod error;
 pub mod import;
 pub mod keycloak;
@@ -18,6 +19,7 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 
 pub use cache::DirectoryCache;
+pub use calls::{CallObserver, CallReport};
 pub use error::Error;
 pub use import::{Import, ImportFile, Imported, UserEntry};
 pub use operation::{AccessChange, GuestChange, NewGuest, Operation, PartnerChange};
@@ -162,6 +164,10 @@ pub trait DirectoryReader: Send + Sync {
     /// The number of network calls so far, by endpoint.
     fn calls(&self) -> BTreeMap<&'static str, u64> {
         BTreeMap::new()
+    }
+    /// Reports each later network call to an observer. A backend without network calls reports none.
+    fn observe_calls(&self, observer: CallObserver) {
+        drop(observer);
     }
     /// The endpoint of the network call that has waited longest for a response, and for how long.
     fn waiting(&self) -> Option<(&'static str, Duration)> {

@@ -162,6 +162,29 @@ pub enum AccessChange {
 }
 
 impl Operation {
+    /// All values of [`Operation::name`].
+    pub const NAMES: [&str; 19] = [
+        "revoke",
+        "reduce",
+        "demote",
+        "revoke_invitation",
+        "disable_login",
+        "reset_mfa",
+        "deactivate",
+        "unmanage",
+        "purge",
+        "update_guest",
+        "invite_guest",
+        "resend_invitation",
+        "enable_login",
+        "promote",
+        "grant",
+        "apply_partner",
+        "deactivate_partner",
+        "purge_partner",
+        "forget_share",
+    ];
+
     /// The operation without the times that change with each plan, so that equal plans compare as equal.
     #[must_use]
     pub fn timeless(&self) -> Self {

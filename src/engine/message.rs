@@ -328,19 +328,6 @@ pub struct EngineHealth {
     pub led_by: Option<String>,
 }
 
-/// The data for metrics.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EngineStats {
-    /// The number of declared objects of each kind.
-    pub objects: [(Kind, usize); 3],
-    /// The number of queued keys.
-    pub queued: usize,
-    /// The number of live guests in the directory.
-    pub live_guests: usize,
-    /// The number of plans that have panicked.
-    pub planner_panics: u64,
-}
-
 /// The number of consecutive panics of an object after which readiness names it.
 const PERSISTENT: u32 = 3;
 

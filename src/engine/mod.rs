@@ -16,6 +16,9 @@ mod outcome;
 mod panics;
 mod policy;
 pub mod queue;
+mod readiness;
+mod reconciles;
+mod stats;
 mod status;
 pub mod status_change;
 mod status_throttle;
@@ -29,6 +32,9 @@ use crate::directory::{Changed, DirectoryCache, Owner, PartnerId};
 use crate::domain::Email;
 pub use crate::engine::message::*;
 use crate::engine::queue::{Priority, Queue, QueueKey};
+pub use crate::engine::readiness::ReadinessProblem;
+pub use crate::engine::reconciles::{Reconcile, ReconcileOutcome};
+pub use crate::engine::stats::EngineStats;
 use crate::plan::gc::{GarbageCollection, Orphan, plan as collect_garbage};
 use crate::plan::{self, AvailableFacts, Inputs, InvitationQueue, Plan, PruneScope};
 use crate::workspace_policy::WorkspacePolicy;
@@ -95,6 +101,9 @@ pub struct Engine {
     early_revocation: early_revocation::EarlyRevocationState,
     /// The number of plans that panicked.
     planner_panics: u64,
+    /// When the directory was last read in full.
+    directory_read_at: Option<Timestamp>,
+    reconciles: reconciles::Reconciles,
 }
 
 impl Engine {
@@ -129,6 +138,8 @@ impl Engine {
             unsure: BTreeSet::new(),
             early_revocation: early_revocation::EarlyRevocationState::default(),
             planner_panics: 0,
+            directory_read_at: None,
+            reconciles: reconciles::Reconciles::default(),
         }
     }
 
@@ -183,16 +194,6 @@ impl Engine {
         &self.health
     }
 
-    /// The data for metrics.
-    pub fn stats(&self) -> EngineStats {
-        EngineStats {
-            objects: Kind::ALL.map(|kind| (kind, self.objects.keys(kind).count())),
-            queued: self.queue.depth(),
-            live_guests: self.directory.guests().filter(|guest| guest.is_live()).count(),
-            planner_panics: self.planner_panics,
-        }
-    }
-
     /// Replaces the problems of the directory that do not stop any operation.
     pub fn set_warnings(&mut self, warnings: Vec<String>) {
         self.health.warnings = warnings;
@@ -215,6 +216,7 @@ impl Engine {
 
     /// Processes an input.
     pub fn handle(&mut self, input: Input, now: Timestamp) {
+        self.queue.set_now(now);
         let changes_orphans = match &input {
             Input::Listed { .. }
             | Input::Applied { .. }
@@ -352,6 +354,7 @@ impl Engine {
         if early {
             self.begin_early();
         }
+        self.queue.set_now(now);
         self.queue.tick(now);
         self.count_now(now);
         let (mut tasks, mut counts_are_queued) = (Vec::new(), false);
@@ -367,13 +370,18 @@ impl Engine {
                 }
                 continue;
             };
+            self.reconcile_runs(&key, now);
+            let panics = self.planner_panics;
             let task = match &key {
                 QueueKey::Object(object) => self.advance_object(object, now),
                 QueueKey::GarbageCollection => self.advance_gc(now),
             };
             match task {
                 Some(task) => tasks.push((TaskSubject::of(&self.objects, key), task)),
-                None => self.queue.done(&key),
+                None => {
+                    self.reconcile_rests(&key, panics, now);
+                    self.queue.done(&key);
+                }
             }
         }
         tasks

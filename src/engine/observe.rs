@@ -91,6 +91,7 @@ impl Engine {
         self.directory.forget_before(ago(MAILS_KEPT), ago(PURGES_KEPT));
         self.note_sign_in(snapshot.sign_in);
         self.health.directory = true;
+        self.directory_read_at = Some(now);
         self.is_read();
         if self.health.problems.remove("DirectoryUnavailable").is_some() {
             tracing::info!("the directory answers again");

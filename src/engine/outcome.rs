@@ -55,6 +55,7 @@ impl Engine {
         {
             report.written = true;
         }
+        self.reconcile_task_ended(key, failure.as_ref(), now);
         match failure {
             None | Some(Failure::Replan) => self.queue.push(key, Priority::Withhold),
             Some(Failure::NotFound) => {}

@@ -78,11 +78,22 @@ struct Failed {
     until: Timestamp,
 }
 
+/// The priority of a queued key, and since when it has been queued.
+#[derive(Clone, Copy, Debug)]
+struct QueuedKey {
+    priority: Priority,
+    since: Timestamp,
+}
+
 /// The keys to run.
 #[derive(Debug, Default)]
 pub struct Queue {
+    /// The instant of the present calls.
+    now: Timestamp,
     lanes: [VecDeque<QueueKey>; 3],
-    queued: BTreeMap<QueueKey, Priority>,
+    queued: BTreeMap<QueueKey, QueuedKey>,
+    /// Since when keys have been queued → the number of these keys.
+    queued_since: BTreeMap<Timestamp, usize>,
     running: BTreeSet<QueueKey>,
     again: BTreeMap<QueueKey, Priority>,
     timers: BTreeMap<QueueKey, Timestamp>,
@@ -91,6 +102,11 @@ pub struct Queue {
 }
 
 impl Queue {
+    /// Sets the instant of the following calls.
+    pub fn set_now(&mut self, now: Timestamp) {
+        self.now = now;
+    }
+
     /// Queues a key, or moves it to a higher priority.
     pub fn push(&mut self, key: impl Into<QueueKey>, priority: Priority) {
         let key = key.into();
@@ -99,11 +115,16 @@ impl Queue {
             *again = priority.min(*again);
             return;
         }
-        if self.queued.get(&key).is_some_and(|queued| *queued <= priority) {
+        let known = self.queued.get(&key).copied();
+        if known.is_some_and(|known| known.priority <= priority) {
             return;
         }
         self.lanes[priority as usize].push_back(key.clone());
-        self.queued.insert(key, priority);
+        let since = known.map_or(self.now, |known| known.since);
+        if known.is_none() {
+            *self.queued_since.entry(since).or_default() += 1;
+        }
+        self.queued.insert(key, QueuedKey { priority, since });
     }
 
     /// The next key to run; it counts as running until [`Queue::done`].
@@ -111,8 +132,9 @@ impl Queue {
         for lane in LANES {
             while let Some(key) = self.lanes[lane as usize].pop_front() {
                 // A key that moved to a higher priority leaves an entry in its old lane.
-                if self.queued.get(&key) == Some(&lane) {
+                if let Some(QueuedKey { since, .. }) = self.queued.get(&key).copied().filter(|it| it.priority == lane) {
                     self.queued.remove(&key);
+                    self.left(since);
                     self.running.insert(key.clone());
                     self.set_timer(&key, None);
                     return Some(key);
@@ -120,6 +142,21 @@ impl Queue {
             }
         }
         None
+    }
+
+    /// A key that was queued since this instant no longer is.
+    fn left(&mut self, since: Timestamp) {
+        if let Some(count) = self.queued_since.get_mut(&since) {
+            *count -= 1;
+            if *count == 0 {
+                self.queued_since.remove(&since);
+            }
+        }
+    }
+
+    /// Since when the oldest queued key has been queued. `None`: no key is queued.
+    pub fn oldest(&self) -> Option<Timestamp> {
+        self.queued_since.first_key_value().map(|(since, _)| *since)
     }
 
     /// Ends a run. A key that was queued meanwhile is queued again.
@@ -179,6 +216,16 @@ impl Queue {
     /// The keys that have failed and have not converged since.
     pub fn failing(&self) -> impl Iterator<Item = &QueueKey> {
         self.failures.keys()
+    }
+
+    /// The number of keys that have failed and have not converged since.
+    pub fn failing_count(&self) -> usize {
+        self.failures.len()
+    }
+
+    /// Whether a key has failed and has not converged since.
+    pub fn is_failing(&self, key: &QueueKey) -> bool {
+        self.failures.contains_key(key)
     }
 
     /// Queues the keys that are due.
@@ -268,6 +315,25 @@ mod tests {
         let order: Vec<_> =
             std::iter::from_fn(|| queue.pop()).map(|key| key.object().unwrap().name.to_string()).collect();
         assert_eq!(order, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn oldest_key_keeps_its_age_when_it_moves_up() {
+        let (mut queue, later) = (Queue::default(), now() + SignedDuration::from_secs(5));
+        assert_eq!(queue.oldest(), None);
+        queue.set_now(now());
+        queue.push(key("a"), Priority::Resync);
+        queue.set_now(later);
+        queue.push(key("b"), Priority::Live);
+        queue.push(key("a"), Priority::Withhold);
+        assert_eq!((queue.oldest(), queue.depth()), (Some(now()), 2));
+        assert_eq!((queue.pop(), queue.oldest()), (Some(key("a")), Some(later)));
+        // A key that runs again is as old as the end of its run.
+        queue.push(key("a"), Priority::Live);
+        assert_eq!((queue.pop(), queue.oldest()), (Some(key("b")), None));
+        queue.set_now(later + SignedDuration::from_secs(5));
+        queue.done(&key("a"));
+        assert_eq!(queue.oldest(), Some(later + SignedDuration::from_secs(5)));
     }
 
     #[test]

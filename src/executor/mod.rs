@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 use serde_json::json;
+use tokio::time::Instant;
 
 use crate::cache::{Kind, ObjectRef};
 use crate::directory::error::Retry;
@@ -143,12 +144,14 @@ impl Executor {
         for step in steps {
             let kind = step.operation.name();
             let deadline = self.deadline(&step.operation).ok_or(Failure::NotLeading)?;
+            let began = Instant::now();
             let execute = self.directory.execute(&step.operation, basis, self.clock.now(), self.epoch);
             let done = match tokio::time::timeout(deadline, execute).await {
                 Ok(done) => done,
                 Err(_) => Err(Error::Unavailable { context: format!("failed to {kind} in {deadline:.1?}") }),
             };
-            self.metrics.operation(kind, done.is_ok());
+            let result = done.as_ref().map_or_else(Error::result, |_| "ok");
+            self.metrics.operation(kind, result, began.elapsed());
             match done {
                 Ok(effect) => {
                     tracing::info!(key = %subject.key, operation = kind, reason = %step.reason, "operation done: {}", step.message);

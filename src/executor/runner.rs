@@ -66,7 +66,11 @@ impl Runner {
     ///
     /// The cause that stopped the engine.
     pub fn start(&mut self) -> Result<(), String> {
-        for (subject, task) in self.engine.tasks(self.executor.clock.now()) {
+        let tasks = self.engine.tasks(self.executor.clock.now());
+        for reconcile in self.engine.take_reconciles() {
+            self.executor.metrics.reconciled(reconcile);
+        }
+        for (subject, task) in tasks {
             let steps = match &task {
                 Task::Execute { steps, .. } => steps.clone(),
                 Task::Finalizer { .. } | Task::Read(_) | Task::Delete(_) | Task::Status { .. } => Vec::new(),

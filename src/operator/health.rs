@@ -27,6 +27,7 @@ impl Health {
         let mut stored = self.condition.write().unwrap_or_else(PoisonError::into_inner);
         if *stored != *condition {
             stored.clone_from(condition);
+            self.metrics.readiness(condition);
         }
     }
 
@@ -108,7 +109,6 @@ mod tests {
         assert_eq!(health.answer(), (StatusCode::OK, "ok\n".to_owned()));
         condition.sign_in = SignInGate::Open(vec!["the flow \"corporate\" does not".to_owned()]);
         health.set(&condition);
-        health.metrics.sign_in(&condition.sign_in);
         let said = "ok\nwarning: sign-in does not enforce MFA: the flow \"corporate\" does not\n";
         assert_eq!(health.answer(), (StatusCode::OK, said.to_owned()));
         let metrics = health.metrics.text();

@@ -16,7 +16,6 @@ use crate::api;
 use crate::cache::{Kind, Object, ObjectRef};
 use crate::engine::Failure;
 use crate::executor::lease_term::LeaseTerm;
-use crate::executor::metrics::Metrics;
 use crate::executor::object_store::{EventContext, ObjectStore, PatchTarget, Watched, declared};
 use crate::operator::error::describe;
 use crate::operator::events::EventRecorder;
@@ -33,8 +32,6 @@ pub struct Kubernetes {
     pub term: LeaseTerm,
     /// Publishes Events.
     pub recorder: EventRecorder,
-    /// The operator's metrics.
-    pub metrics: Arc<Metrics>,
     /// The live reads in progress: many guests that are admitted at once need the same partner.
     pub readings: Readings,
 }
@@ -168,13 +165,11 @@ impl Kubernetes {
     ) -> Result<T, Failure> {
         let failed = |why| Err(Failure::Retry(format!("failed to {verb} a {}: {why}", kind.as_str())));
         let Some(deadline) = self.term.within(DEADLINE) else { return Err(Failure::NotLeading) };
-        let result = match tokio::time::timeout(deadline, call).await {
+        match tokio::time::timeout(deadline, call).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => Err(failure(verb, kind, &error)),
             Err(_) => failed(format!("no answer in {deadline:.1?}")),
-        };
-        self.metrics.call(verb, kind, result.is_ok());
-        result
+        }
     }
 }
 

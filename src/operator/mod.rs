@@ -8,6 +8,7 @@ pub mod health;
 pub mod kubeconfig;
 pub mod kubernetes;
 pub mod lease;
+pub mod request_metrics;
 pub mod sources;
 pub mod supervise;
 mod term;
@@ -80,7 +81,7 @@ pub async fn run(options: Options) -> Result<(), String> {
     crate::directory::DirectoryUrl::read(&options.directory)?;
     let health = Health::default();
     serve(&health, &options).await?;
-    let client = term::connect(&options.cluster).await?;
+    let client = term::connect_metered(&options.cluster, health.metrics.clone()).await?;
     let mut stop = std::pin::pin!(stop_signal());
     loop {
         let mut held = tokio::select! {
@@ -190,7 +191,7 @@ async fn drive(
                 let stats = runner.engine().stats();
                 health.metrics.panicked("plan", stats.planner_panics - planner_panics);
                 planner_panics = stats.planner_panics;
-                health.metrics.measure(&stats, runner.engine().health());
+                health.metrics.measure(stats);
             }
             () = tokio::time::sleep(sleep) => {}
         }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
-use kube::Client;
 use kube::api::Api;
+use kube::client::ClientBuilder;
+use kube::{Client, Config};
 use tokio::sync::mpsc;
 
 use super::error::describe;
@@ -21,7 +22,9 @@ use crate::engine;
 use crate::engine::{Engine, Input};
 use crate::executor::Executor;
 use crate::executor::lease_term::LeaseTerm;
+use crate::executor::metrics::Metrics;
 use crate::operator::kubernetes::{Kubernetes, Readings};
+use crate::operator::request_metrics::RequestMetrics;
 use crate::workspace_policy::WorkspacePolicy;
 
 /// Capacity of the engine's input channel.
@@ -46,17 +49,17 @@ pub async fn wait_for_lease(options: &Options, client: &Client, health: &Health)
         Ok(leader) => {
             tracing::info!(leader, "standby");
             health.set(&engine::EngineHealth { led_by: Some(leader.to_owned()), ..engine::EngineHealth::default() });
-            health.metrics.lead(false, true);
+            health.metrics.lead(false);
         }
         Err(problem) => {
             tracing::error!("{problem}; tried again until it works");
             waiting(health, "Lease", problem);
-            health.metrics.lead(false, false);
+            health.metrics.lead(false);
         }
     });
     let held = held.await;
     health.set(&engine::EngineHealth::default());
-    health.metrics.lead(true, false);
+    health.metrics.lead(true);
     held
 }
 
@@ -83,13 +86,7 @@ pub async fn start(options: &Options, client: Client, term: LeaseTerm, health: &
     let (sender, inbox) = mpsc::channel(INBOX);
     let recorder = EventRecorder::new(client.clone(), options.lease.holder.clone());
     let (metrics, clock) = (health.metrics.clone(), options.clock.clone());
-    let objects = Arc::new(Kubernetes {
-        client,
-        term: term.clone(),
-        recorder,
-        metrics: metrics.clone(),
-        readings: Readings::default(),
-    });
+    let objects = Arc::new(Kubernetes { client, term: term.clone(), recorder, readings: Readings::default() });
     let executor = Executor { objects, directory, epoch, term, clock, metrics };
     Ok(StartedTerm { engine: Engine::new(owner, workspace, options.workers.max(1)), executor, inbox, sender })
 }
@@ -120,11 +117,25 @@ fn waiting(health: &Health, subject: &'static str, problem: &str) {
 
 /// Connects to the cluster, with the same configuration as kubectl.
 pub async fn connect(cluster: &ClusterChoice) -> Result<Client, String> {
+    Client::try_from(config(cluster).await?).map_err(|error| no_client(&error))
+}
+
+/// Like [`connect`], and counts the requests.
+pub async fn connect_metered(cluster: &ClusterChoice, metrics: Arc<Metrics>) -> Result<Client, String> {
+    let builder = ClientBuilder::try_from(config(cluster).await?).map_err(|error| no_client(&error))?;
+    Ok(builder.with_layer(&RequestMetrics(metrics)).build())
+}
+
+fn no_client(error: &kube::Error) -> String {
+    format!("failed to set up the Kubernetes client: {}", describe(error))
+}
+
+async fn config(cluster: &ClusterChoice) -> Result<Config, String> {
     let mut config = cluster.config().await?;
     // The queue schedules retries. A retry inside a call would occupy a worker for half a minute.
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(5));
-    Client::try_from(config).map_err(|error| format!("failed to set up the Kubernetes client: {}", describe(&error)))
+    Ok(config)
 }
 
 /// The cluster's identity. Waits for the API server.
@@ -163,7 +174,7 @@ async fn lead(
 ) -> Result<(Arc<dyn DirectoryWriter>, Epoch), String> {
     let mut said = String::new();
     loop {
-        let fault = match open_and_lead(place, owner).await {
+        let fault = match open_and_lead(place, owner, &health.metrics).await {
             Ok(leading) => return Ok(leading),
             Err(fault) => fault,
         };
@@ -184,12 +195,18 @@ async fn lead(
     }
 }
 
-async fn open_and_lead(place: &DirectoryUrl, owner: &Owner) -> Result<(Arc<dyn DirectoryWriter>, Epoch), Error> {
+async fn open_and_lead(
+    place: &DirectoryUrl,
+    owner: &Owner,
+    metrics: &Arc<Metrics>,
+) -> Result<(Arc<dyn DirectoryWriter>, Epoch), Error> {
     let failed = |error: &dyn std::fmt::Display| Error::Unavailable { context: format!("failed to start: {error}") };
     let place = place.clone();
     // Opening waits for locks, and must not block other tasks.
     let opened = tokio::task::spawn_blocking(move || place.execute(true));
     let directory = opened.await.map_err(|error| failed(&error))??;
+    let metrics = metrics.clone();
+    directory.observe_calls(Arc::new(move |report| metrics.keycloak_request(report)));
     directory.ready().await?;
     directory.claim(owner).await?;
     let epoch = directory.lead().await?;

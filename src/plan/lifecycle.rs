@@ -45,6 +45,19 @@ pub struct Facts {
 }
 
 impl State {
+    /// All states, in order of precedence.
+    pub const ALL: [Self; 9] = [
+        Self::Terminating,
+        Self::Rejected,
+        Self::Pending,
+        Self::Suspended,
+        Self::Expired,
+        Self::InvitationExpired,
+        Self::Invited,
+        Self::Joined,
+        Self::Active,
+    ];
+
     /// The first state that applies.
     pub fn of(facts: Facts, now: Timestamp) -> Self {
         let Facts {

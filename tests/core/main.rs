@@ -27,6 +27,7 @@ mod keycloak_stub;
 mod late_answers;
 mod later;
 mod lease;
+mod metrics;
 mod plan;
 mod plan_blocked;
 mod plan_disabled;

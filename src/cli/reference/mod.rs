@@ -68,14 +68,15 @@ fn conditions() -> String {
 
 fn metrics() -> String {
     let mut text = format!(
-        "<!-- Generated from src/executor/metrics.rs {GENERATED}\n\n# Metrics\n\n`/metrics` at `--metrics-address`, in the \
-         OpenMetrics format. Labels have a fixed set of values, never the name of an\nobject.\n\n| metric | type | labels | meaning \
-         |\n|---|---|---|---|\n"
+        "<!-- Generated from src/executor/metrics/table.rs {GENERATED}\n\n# Metrics\n\n`/metrics` at `--metrics-address`, in the \
+         OpenMetrics format. Labels have a fixed set of values, never the name of an\nobject. Reasons and states are those of \
+         [Rules and reasons](rules.md). A histogram has the suffixes `_bucket`, `_sum` and\n`_count`. The chart has \
+         [alerts](operations/alerts.md) and a dashboard.\n\nA standby has no metric of objects, guests, grants or the queue, so a \
+         sum over all replicas is right.\n\n| metric | type | labels | meaning |\n|---|---|---|---|\n"
     );
     for metric in METRICS {
-        let (suffix, sort) = if metric.counter { ("_total", "counter") } else { ("", "gauge") };
-        let _ =
-            writeln!(text, "| `guestlist_{}{suffix}` | {sort} | {} | {} |", metric.name, metric.labels, metric.help);
+        let (name, labels) = (metric.full_name(), metric.labels.join(", "));
+        let _ = writeln!(text, "| `{name}` | {} | {labels} | {} |", metric.kind.as_str(), metric.help);
     }
     text
 }

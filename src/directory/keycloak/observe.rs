@@ -6,8 +6,8 @@ use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 
 use super::super::{
-    AccountRecord, Changed, Changes, Cursor, DirectoryReader, Error, GuestRecord, MailRecord, Owner, Page, PageToken,
-    PartnerId, PartnerRecord, Purged, ShareRecord, SignInGate, UserRecord,
+    AccountRecord, CallObserver, Changed, Changes, Cursor, DirectoryReader, Error, GuestRecord, MailRecord, Owner,
+    Page, PageToken, PartnerId, PartnerRecord, Purged, ShareRecord, SignInGate, UserRecord,
 };
 use super::client::{Call, ClientError, optional};
 use super::endpoints::{GET_ORGANIZATION, LIST_ORGANIZATIONS, LIST_USERS};
@@ -217,6 +217,10 @@ impl DirectoryReader for Directory {
 
     fn calls(&self) -> BTreeMap<&'static str, u64> {
         self.0.client.calls()
+    }
+
+    fn observe_calls(&self, observer: CallObserver) {
+        self.0.client.observe_calls(observer);
     }
 
     fn warnings(&self) -> Vec<String> {

@@ -24,6 +24,7 @@ use super::server::{Entry, Server, read};
 use super::two_leaders::Former;
 use super::worlds::Watch;
 use super::worlds::planted::StoreBug;
+use crate::metrics::counts;
 use crate::support::worlds::Objects;
 use crate::support::worlds::reference::is_unreadable;
 
@@ -324,7 +325,7 @@ impl Sim {
             }
             match self.engine.next_check() {
                 Some(next) if next <= self.now + LONGEST_BACKOFF => self.now = self.now.max(next),
-                _ => return,
+                _ => return counts::are_right(&self.engine),
             }
         }
         panic!("never at rest: {:#?}", self.last_calls());

@@ -3,9 +3,9 @@
 //! writing.
 
 mod churn;
-mod driver;
+pub mod driver;
 mod edits;
-mod failed_operations;
+pub mod failed_operations;
 mod faults;
 mod full_read;
 mod gc;
@@ -26,5 +26,5 @@ mod stale;
 mod tampered;
 mod two_leaders;
 mod unread;
-mod walk;
+pub mod walk;
 mod worlds;

@@ -10,13 +10,14 @@ mod token;
 mod transport;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Method, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::time::Instant;
 
 pub use credentials::{Credentials, MASTER, Secret};
 pub use error::{ClientError, Invalid, Refusal, optional};
@@ -24,7 +25,7 @@ pub use settings::{Settings, client_id};
 pub use token::ClockReading;
 pub use transport::{Body, Request, Response, Transport, Unanswered};
 
-use super::super::Error;
+use super::super::{CallObserver, CallReport, Error};
 use error::not_keycloak;
 use pending_calls::PendingCalls;
 use rate_limit::RateLimit;
@@ -179,6 +180,7 @@ pub struct Client {
     /// The server's time in the latest token.
     clock: Mutex<Option<ClockReading>>,
     waiting: PendingCalls,
+    observer: OnceLock<CallObserver>,
 }
 
 impl Client {
@@ -199,6 +201,7 @@ impl Client {
             calls: Mutex::default(),
             clock: Mutex::default(),
             waiting: PendingCalls::default(),
+            observer: OnceLock::new(),
         }
     }
 
@@ -216,6 +219,11 @@ impl Client {
     /// The number of calls, by endpoint.
     pub fn calls(&self) -> BTreeMap<&'static str, u64> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reports each later call. The first observer stays.
+    pub fn observe_calls(&self, observer: CallObserver) {
+        drop(self.observer.set(observer));
     }
 
     /// The endpoint of the call that has waited longest for a response, and for how long.
@@ -290,14 +298,26 @@ impl Client {
     ) -> Result<T, ClientError> {
         self.bucket.take().await;
         *self.calls.lock().unwrap_or_else(PoisonError::into_inner).entry(endpoint.name).or_default() += 1;
+        let (began, mut status) = (Instant::now(), None);
         let exchanged = async {
             let sent = self.transport.send(request).await;
-            read(sent.map_err(|unanswered| error::unanswered(endpoint, unanswered, deadline))?).await
+            let sent = sent.map_err(|unanswered| error::unanswered(endpoint, unanswered, deadline))?;
+            status = Some(sent.status);
+            read(sent).await
         };
-        match tokio::time::timeout(deadline, exchanged).await {
+        let answered = match tokio::time::timeout(deadline, exchanged).await {
             Ok(answered) => answered,
             Err(_) => Err(error::unanswered(endpoint, Unanswered::Late, deadline)),
+        };
+        if let Some(observer) = self.observer.get() {
+            let result = match status {
+                Some(status) if status.is_client_error() => "refused",
+                Some(_) if answered.is_ok() => "ok",
+                Some(_) | None => "error",
+            };
+            observer(CallReport { endpoint: endpoint.name, result, took: began.elapsed() });
         }
+        answered
     }
 
     /// The error of a response without success. If its body is incomplete, the status alone decides.

@@ -84,6 +84,23 @@ async fn one_token_serves_concurrent_and_later_calls() {
 }
 
 #[tokio::test]
+async fn each_call_is_reported_to_the_observer_with_its_result() {
+    for (does, result) in [
+        (Does::Says(200, JSON, "{}"), "ok"),
+        (Does::Says(404, JSON, "{}"), "refused"),
+        (Does::Says(503, JSON, "{}"), "error"),
+        (Does::Says(200, HTML, "<html>"), "error"),
+        (Does::Closes, "error"),
+    ] {
+        let (client, reports) = (client(does).await, Arc::new(Mutex::new(Vec::new())));
+        let seen = reports.clone();
+        client.observe_calls(Arc::new(move |report| seen.lock().unwrap().push((report.endpoint, report.result))));
+        drop(client.call(Call::put(USER, &["users", "1"])).await);
+        assert_eq!(*reports.lock().unwrap(), [("POST token", "ok"), (USER.name, result)]);
+    }
+}
+
+#[tokio::test]
 async fn failed_connection_retries_reads_once_and_never_writes() {
     let client = client(Does::Closes).await;
     unavailable(client.call(Call::get(USER, &["users", "1"])).await);
