@@ -1,5 +1,6 @@
-//! The metrics: their counters and their page.
+//! The metrics: their counters, their page, and the rules and the dashboard that read them.
 
 pub mod counts;
 mod page;
+mod read_by;
 mod reconciles;
