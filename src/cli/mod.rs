@@ -6,6 +6,7 @@ mod cluster_args;
 mod detach;
 mod directory;
 mod explain;
+mod log_level;
 pub mod offline;
 mod plan;
 mod reference;

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
-use tracing_subscriber::EnvFilter;
 
 use super::cluster_args::ClusterArgs;
+use super::log_level::{LogLevel, Reload};
 use super::terminal::{LogLines, print_error};
 use crate::domain::time;
 use crate::operator::{self, Options, lease};
@@ -57,6 +57,9 @@ pub struct RunArgs {
     /// Log level: error, warn, info, debug, or a filter of the crate tracing
     #[arg(long, value_name = "LEVEL", default_value = "info", env = "GUESTLIST_LOG")]
     log_level: String,
+    /// File with the log level, instead of --log-level. It is read again when it changes
+    #[arg(long, value_name = "FILE")]
+    log_level_file: Option<PathBuf>,
     /// Log format
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
@@ -83,29 +86,38 @@ fn holder() -> String {
     })
 }
 
-/// guestlist logs the errors of the Kubernetes client in context, so the client's own logs are off by default.
-fn filter(level: &str) -> String {
-    match level.to_ascii_lowercase().as_str() {
-        "error" | "warn" | "info" => format!("{level},kube_client=off"),
-        _ => level.to_owned(),
-    }
+/// Starts the log. Returns the means to change its filter.
+fn start_log(level: &LogLevel, format: LogFormat) -> Result<Reload, String> {
+    let json = matches!(format, LogFormat::Json);
+    let lines = LogLines { to: std::io::stderr, json };
+    let log = tracing_subscriber::fmt().with_env_filter(level.filter()?).with_writer(lines);
+    // The types of the two formats differ.
+    Ok(match format {
+        LogFormat::Text => {
+            let log = log.with_ansi(false).with_filter_reloading();
+            let handle = log.reload_handle();
+            log.init();
+            Box::new(move |filter| handle.reload(filter).map_err(|error| error.to_string()))
+        }
+        LogFormat::Json => {
+            let log = log.json().with_filter_reloading();
+            let handle = log.reload_handle();
+            log.init();
+            Box::new(move |filter| handle.reload(filter).map_err(|error| error.to_string()))
+        }
+    })
 }
 
 /// Runs the operator until a signal stops it.
 pub fn run(args: RunArgs) -> ExitCode {
-    let filter = match EnvFilter::try_new(filter(&args.log_level)) {
-        Ok(filter) => filter,
-        Err(error) => {
-            eprintln!("error: --log-level {:?}: {error}", args.log_level);
+    let level = LogLevel::read(args.log_level, args.log_level_file);
+    let reload = match start_log(&level, args.log_format) {
+        Ok(reload) => reload,
+        Err(problem) => {
+            eprintln!("error: {problem}");
             return ExitCode::from(2);
         }
     };
-    let json = matches!(args.log_format, LogFormat::Json);
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(LogLines { to: std::io::stderr, json });
-    match args.log_format {
-        LogFormat::Text => log.with_ansi(false).init(),
-        LogFormat::Json => log.json().init(),
-    }
     let options = Options {
         cluster: args.cluster.choice(),
         workspace: args.workspace,
@@ -129,6 +141,7 @@ pub fn run(args: RunArgs) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
+    runtime.spawn(level.follow(reload));
     match runtime.block_on(operator::run(options)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {

@@ -164,7 +164,6 @@ fn answering(code: u16, answer: Value) -> (Kubernetes, Requests) {
         client: client.clone(),
         term: LeaseTerm::endless(clock),
         recorder: EventRecorder::new(client, "a".to_owned()),
-        metrics: Arc::default(),
         readings: Readings::default(),
     };
     (objects, requests)

@@ -383,9 +383,9 @@ purge: {after: 48h, perHour: 10%}
         for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2]] {
             let text = format!("tenants: [{}]", order.map(|entry| entries[entry]).join(", "));
             let policy = WorkspacePolicy::parse(&text).unwrap();
-            assert!(policy.speaks_for("team-a", &email("alice@host.example")), "{text}");
-            assert!(policy.speaks_for("team-a", &email("bob@sub.host.example")), "{text}");
-            assert!(!policy.speaks_for("team-b", &email("alice@host.example")), "{text}");
+            assert!(policy.allows_admin("team-a", &email("alice@host.example")), "{text}");
+            assert!(policy.allows_admin("team-a", &email("bob@sub.host.example")), "{text}");
+            assert!(!policy.allows_admin("team-b", &email("alice@host.example")), "{text}");
             assert!(policy.allows_adoption("team-a") && policy.allows_adoption("b"), "{text}");
         }
     }
