@@ -90,9 +90,10 @@ impl CountedStatus for GuestMembershipStatus {
             facts.add(StatusFact::ExpiringSoon);
         }
         for grant in status.into_iter().flat_map(|status| &status.accounts) {
-            facts.add(match grant.effective {
-                true => StatusFact::EffectiveGrant,
-                false => StatusFact::WithheldGrant(grant.reason.as_deref().and_then(Reason::parse)),
+            facts.add(if grant.effective {
+                StatusFact::EffectiveGrant
+            } else {
+                StatusFact::WithheldGrant(grant.reason.as_deref().and_then(Reason::parse))
             });
         }
     }
@@ -107,9 +108,9 @@ pub fn facts<S: CountedStatus>(status: Option<&S>) -> StatusFacts {
 
 /// The facts of an object that cannot be read.
 pub fn unreadable<S: CountedStatus>() -> StatusFacts {
-    let named = |(fact, count): &(StatusFact, u16)| match fact {
-        StatusFact::NotReady(None) => (StatusFact::NotReady(Some(Reason::Unreadable)), *count),
-        other => (*other, *count),
+    let named = |(fact, count): &(StatusFact, u16)| {
+        let is_unnamed = *fact == StatusFact::NotReady(None);
+        (if is_unnamed { StatusFact::NotReady(Some(Reason::Unreadable)) } else { *fact }, *count)
     };
     facts::<S>(None).iter().map(named).collect()
 }

@@ -12,7 +12,7 @@ impl Engine {
     /// The next task of a running object. `None`: it has converged.
     pub(super) fn advance_object(&mut self, key: &ObjectRef, now: Timestamp) -> Option<Task> {
         if self.objects.metadata(key).is_none() {
-            self.sends_nothing(key, now);
+            self.sends_nothing(key);
             self.forget(key);
             return None;
         }
@@ -44,7 +44,7 @@ impl Engine {
         }
         // While the outcome of its operation is unknown, the membership keeps its turn.
         if !matches!(waits, Some((_, Retained::Everything | Retained::Object | Retained::Refused))) {
-            self.record_invitation(key, &plan, now);
+            self.record_invitation(key, &plan);
         }
         let meta = self.objects.metadata(key)?;
         let version = meta.resource_version.clone().unwrap_or_default();

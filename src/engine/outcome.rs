@@ -47,7 +47,7 @@ impl Engine {
             self.touch(touched, Priority::Live, now);
         }
         if let (Some(object_key), Some(failure)) = (object_key, &failure) {
-            self.failed_to_send(object_key, failure, now);
+            self.failed_to_send(object_key, failure);
         }
         if failure.is_none()
             && let Some(object_key) = object_key

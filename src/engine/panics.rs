@@ -50,7 +50,7 @@ impl Engine {
         self.planner_panics += 1;
         if let Some(object) = key.object() {
             self.rounds.remove(object);
-            self.sends_nothing(object, now);
+            self.sends_nothing(object);
         }
         self.panicked(key, message, now);
     }

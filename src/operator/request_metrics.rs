@@ -92,8 +92,7 @@ fn labels(method: &Method, path: &str, query: &str) -> (&'static str, &'static s
     let before = if parts.next() == Some("apis") { 2 } else { 1 };
     let parts: Vec<&str> = parts.skip(before).collect();
     let (resource, name, part) = match parts.as_slice() {
-        ["namespaces", _, resource, rest @ ..] => (*resource, rest.first(), rest.get(1)),
-        [resource, rest @ ..] => (*resource, rest.first(), rest.get(1)),
+        ["namespaces", _, resource, rest @ ..] | [resource, rest @ ..] => (*resource, rest.first(), rest.get(1)),
         [] => return (OTHER, OTHER),
     };
     let kind = match resource {

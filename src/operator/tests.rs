@@ -177,9 +177,11 @@ fn refusal(code: u16, message: &str) -> Value {
 #[tokio::test]
 async fn refusal_of_the_api_server_decides_the_reaction() {
     let key = ObjectRef::new(Kind::Membership, "partners", "bob");
-    let reaction = |failure: Failure| match failure {
-        Failure::RetryAfter(after, _) => format!("after {}s", after.as_secs()),
-        other => format!("{other:?}").split('(').next().unwrap_or_default().to_owned(),
+    let reaction = |failure: Failure| {
+        if let Failure::RetryAfter(after, _) = failure {
+            return format!("after {}s", after.as_secs());
+        }
+        format!("{failure:?}").split('(').next().unwrap_or_default().to_owned()
     };
     for (code, message, expected) in [
         (404, "not found", "NotFound"),

@@ -90,13 +90,6 @@ impl InvitationQueue {
     }
 }
 
-/// The number of invitations that a namespace may start now, besides those being sent.
-pub fn left(inputs: Inputs<'_>, namespace: &str) -> usize {
-    let sending = inputs.invitations.namespaces.get(namespace).map_or(0, |namespace| namespace.sending.len());
-    let sent = sent_lately(inputs, namespace).count();
-    inputs.workspace.invitations_per_hour.saturating_sub(sent + sending)
-}
-
 /// When the invitation of a membership may be sent. `None`: now.
 pub fn due_at(inputs: Inputs<'_>, key: &ObjectRef) -> Option<Timestamp> {
     let limit = inputs.workspace.invitations_per_hour;

@@ -125,17 +125,21 @@ fn kubectl_and_helm_commands_of_the_documentation_fit() {
 /// The objects and files that the pages speak of.
 fn prepare(plane: &ControlPlane, folder: &Path) {
     fs::create_dir_all(folder.join("acme")).unwrap();
-    std::os::unix::fs::symlink(Path::new(ROOT).join("charts"), folder.join("charts")).unwrap();
+    for name in ["charts", "deploy"] {
+        std::os::unix::fs::symlink(Path::new(ROOT).join(name), folder.join(name)).unwrap();
+    }
     let write = |name: &str, text: &str| fs::write(folder.join(name), text).unwrap();
     let nova = block(STARTED, "apiVersion: guestlist.dev").text;
     let readme = block("README.md", "apiVersion: guestlist.dev").text;
     write("nova.yaml", &nova);
+    write("more-guests.yaml", &nova);
     write("acme/acme.yaml", &readme);
     write("values.yaml", &block(STARTED, "image:").text);
     write("guestlist.secret", "secret");
-    let namespaces = ["guestlist", "partners"]
+    let namespaces = ["argocd", "guestlist", "partners"]
         .map(|name| format!("---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n"));
     plane.apply(&namespaces.concat());
+    plane.apply("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: argocd-cm, namespace: argocd}\n");
     let mut install = plane.program("helm");
     install.args(["install", "guestlist", "charts/guestlist", "--namespace", "guestlist", "--values", "values.yaml"]);
     let installed = install.current_dir(folder).output().unwrap();

@@ -63,19 +63,19 @@ impl Page<'_, '_> {
             states.map(|state| ([("state", label(state))], self.count(Kind::Membership, StatusFact::State(state))));
         self.family(&table::GUESTS, guests.collect::<Vec<_>>())?;
         let counts = || stats.status_counts.iter();
-        let not_ready = counts().filter_map(|((kind, fact), count)| match fact {
-            StatusFact::NotReady(reason) => Some(([("kind", kind.as_str()), ("reason", label(*reason))], *count)),
-            _ => None,
+        let not_ready = counts().filter_map(|((kind, fact), count)| {
+            let StatusFact::NotReady(reason) = fact else { return None };
+            Some(([("kind", kind.as_str()), ("reason", label(*reason))], *count))
         });
         self.family(&table::NOT_READY, not_ready)?;
-        let violations = counts().filter_map(|((kind, fact), count)| match fact {
-            StatusFact::Violation(reason) => Some(([("kind", kind.as_str()), ("reason", label(*reason))], *count)),
-            _ => None,
+        let violations = counts().filter_map(|((kind, fact), count)| {
+            let StatusFact::Violation(reason) = fact else { return None };
+            Some(([("kind", kind.as_str()), ("reason", label(*reason))], *count))
         });
         self.family(&table::VIOLATIONS, violations)?;
-        let withheld = counts().filter_map(|((_, fact), count)| match fact {
-            StatusFact::WithheldGrant(reason) => Some(([("reason", label(*reason))], *count)),
-            _ => None,
+        let withheld = counts().filter_map(|((_, fact), count)| {
+            let StatusFact::WithheldGrant(reason) = fact else { return None };
+            Some(([("reason", label(*reason))], *count))
         });
         self.family(&table::WITHHELD, withheld)?;
         self.single(&table::EFFECTIVE, self.count(Kind::Membership, StatusFact::EffectiveGrant))?;

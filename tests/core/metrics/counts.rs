@@ -31,9 +31,12 @@ fn facts(kind: Kind, status: &Value) -> Vec<StatusFact> {
     if kind == Kind::Membership {
         found.push(StatusFact::State(reason(&status["state"])));
         found.extend(find("ExpiringSoon").filter(|soon| soon["status"] == "True").map(|_| StatusFact::ExpiringSoon));
-        found.extend(items(&status["accounts"]).iter().map(|grant| match grant["effective"] == true {
-            true => StatusFact::EffectiveGrant,
-            false => StatusFact::WithheldGrant(reason(&grant["reason"])),
+        found.extend(items(&status["accounts"]).iter().map(|grant| {
+            if grant["effective"] == true {
+                StatusFact::EffectiveGrant
+            } else {
+                StatusFact::WithheldGrant(reason(&grant["reason"]))
+            }
         }));
     }
     found

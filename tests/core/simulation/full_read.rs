@@ -1,10 +1,7 @@
-//! Full reads of the directory: one leaves the cache of a new process, and one that began before a write does not undo it.
+//! Full reads of the directory: one leaves the cache of a new process.
 
-use guestlist::cache::Kind::{Membership, Partner, Share};
+use guestlist::cache::Kind::Partner;
 use guestlist::domain::MfaMethod;
-use guestlist::engine::Input;
-use jiff::SignedDuration;
-use serde_json::json;
 
 use super::driver::{Sim, email};
 use super::walk;
@@ -27,41 +24,6 @@ fn full_read_leaves_the_cache_of_a_new_process() {
         let memory = sim.memory();
         sim.restart_on(content);
         sim.remembers(&memory, "the full read of a new process");
-    }
-}
-
-/// Changes by people. All operations that follow are in the directory before the full read ends.
-const EDITS: [fn(&mut Sim); 9] = [
-    |sim| sim.create(Share, "more", specs::share("acme", "newsletter", "alice@host.example")),
-    |sim| sim.edit(Partner, "acme", json!({"suspended": true})),
-    |sim| sim.edit(Partner, "acme", json!({"suspended": null, "displayName": "Acme Example"})),
-    |sim| sim.delete(Membership, "dave"),
-    |sim| sim.delete(Share, "instagram"),
-    |sim| sim.now += SignedDuration::from_hours(25),
-    |sim| sim.create(Membership, "erin", specs::membership("acme", "erin@acme.example", true, "alice@host.example")),
-    |sim| sim.delete(Partner, "acme"),
-    |sim| sim.now += SignedDuration::from_hours(25),
-];
-
-#[test]
-fn full_read_begun_before_a_write_does_not_undo_it() {
-    for seed in 0..4 {
-        let mut sim = Sim::new(seed);
-        walk::begin(&mut sim);
-        sim.delete(Share, "newsletter");
-        sim.settle();
-        for (number, edit) in EDITS.into_iter().enumerate() {
-            sim.engine.handle(Input::Loading, sim.now);
-            let old = sim.everything();
-            edit(&mut sim);
-            sim.settle();
-            assert_ne!(sim.everything(), old, "edit {number} leads to no operation");
-            let (memory, calls) = (sim.memory(), sim.calls.len());
-            sim.engine.handle(Input::Loaded(Box::new(old)), sim.now);
-            sim.remembers(&memory, &format!("edit {number}"));
-            sim.settle();
-            assert_eq!(sim.calls[calls..], [] as [String; 0], "edit {number}");
-        }
     }
 }
 

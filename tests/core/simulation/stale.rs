@@ -42,29 +42,6 @@ fn restart_on_stale_list_grants_nothing_revoked_since() {
     }
 }
 
-/// The watches break, and the new lists come from an outdated cache of the API server.
-#[test]
-fn outdated_list_in_a_running_process_grants_nothing_revoked_since() {
-    for seed in 0..40 {
-        let mut sim = Sim::new(seed);
-        walk::begin(&mut sim);
-        let old = sim.server.version;
-        sim.delete(Share, "newsletter");
-        sim.edit(Share, "instagram", json!({"exclude": [{"name": "bob"}]}));
-        sim.edit(Membership, "dave", json!({"suspended": true}));
-        sim.settle();
-        let mails = sim.mails;
-        sim.strict = true;
-        for kind in Kind::ALL {
-            sim.list_at(kind, old);
-        }
-        sim.settle();
-        assert_eq!(sim.mails, mails, "seed {seed}: nobody is invited again");
-        walk::is_where_the_law_says(&sim);
-        walk::is_at_rest(&mut sim);
-    }
-}
-
 #[test]
 fn restart_on_stale_list_keeps_guest_returned_under_same_name() {
     for seed in 0..40 {
