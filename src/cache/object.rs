@@ -90,7 +90,7 @@ impl<S: CountedStatus + Serialize + DeserializeOwned, T> CacheEntry<S, T> {
 }
 
 impl<S: CountedStatus, T> CacheEntry<S, T> {
-    /// What the object's status counts for.
+    /// The facts of the object's status, for the metrics.
     pub(super) fn facts(&self) -> StatusFacts {
         match self {
             Self::Read(entry) => Arc::clone(entry.status.facts()),

@@ -67,7 +67,7 @@ impl<S: CountedStatus + Serialize + DeserializeOwned> CachedStatus<S> {
 }
 
 impl<S> CachedStatus<S> {
-    /// What the status counts for.
+    /// The facts of the status, for the metrics.
     pub(super) fn facts(&self) -> &StatusFacts {
         &self.facts
     }

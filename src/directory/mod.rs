@@ -336,7 +336,7 @@ pub trait DirectoryWriter: DirectoryReader {
     /// # Errors
     ///
     /// [`Error::Changed`]: the record has another revision. [`Error::Exists`]: the identity is not managed by guestlist.
-    /// [`Error::Fenced`]: a newer leader exists. [`Error::Unsent`]: the record is written, the mail is not sent. After
+    /// [`Error::Fenced`]: a newer leader exists. [`Error::MailNotSent`]: the record is written, the mail is not sent. After
     /// [`Error::Unavailable`], the operation may have succeeded; it can be repeated.
     fn execute<'a>(
         &'a self,

@@ -1,6 +1,6 @@
 //! Text by a tenant or an administrator: its allowed characters, and its printed form.
 //!
-//! One table determines both. A name with a character of [`HIDDEN`] is refused with `InvalidValue`. Text that was
+//! One table determines both. A name with a character of `HIDDEN` is refused with `InvalidValue`. Text that was
 //! stored before, or comes from the directory's console, is printed with those characters as `\u{202e}`.
 
 use std::borrow::Cow;

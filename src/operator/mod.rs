@@ -1,5 +1,5 @@
-//! The operator: the only module with a Kubernetes client. [`engine`] decides without I/O. This module passes inputs to
-//! it and runs its tasks.
+//! The operator: the only module with a Kubernetes client. [`crate::engine`] decides without I/O. This module passes
+//! inputs to it and runs its tasks.
 
 pub mod cluster;
 mod error;

@@ -134,6 +134,7 @@ fn prepare(plane: &ControlPlane, folder: &Path) {
     write("nova.yaml", &nova);
     write("more-guests.yaml", &nova);
     write("acme/acme.yaml", &readme);
+    write("acme/partner.yaml", &readme);
     write("values.yaml", &block(STARTED, "image:").text);
     write("guestlist.secret", "secret");
     let namespaces = ["argocd", "guestlist", "partners"]

@@ -1,6 +1,6 @@
 //! The grants that follow without a change of the manifests, and the conditions of each.
 //!
-//! The search evaluates why a grant is withheld, supposes the missing fact, and evaluates again. It uses [`access`],
+//! The search evaluates why a grant is withheld, supposes the missing fact, and evaluates again. It uses `access`,
 //! [`EvaluatedMembership`] and [`plan`](super::plan), which decide the grants of a reconcile. A reason that only a
 //! change of a spec or of the policy removes ends the search.
 

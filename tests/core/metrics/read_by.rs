@@ -1,4 +1,4 @@
-//! What the alerts and the dashboard name exists: metrics, labels, values of labels, and pages for people.
+//! The alerts and the dashboard name only what exists: metrics, labels, values of labels, and pages for people.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,4 @@
-//! What keeps a new guest from being invited. Once the obstacle alone is gone, the operator invites the guest: no restart,
+//! Obstacles to the invitation of a guest. Once the obstacle alone is gone, the operator invites the guest: no restart,
 //! full read or other edit is needed.
 
 use guestlist::cache::Kind::{Membership, Partner};
