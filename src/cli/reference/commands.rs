@@ -178,7 +178,7 @@ mod tests {
         for name in ["run", "check", "directory", "directory setup", "directory restore-account", "completions"] {
             assert!(page.contains(&format!("\n## guestlist {name}\n")), "{name}");
         }
-        assert_eq!(page.matches("\n## ").count(), page.matches("| [`guestlist ").count());
+        assert_eq!(page.matches("\n## guestlist ").count(), page.matches("| [`guestlist ").count());
         assert!(!page.contains("`-h`") && !page.contains("## guestlist help"));
     }
 
