@@ -10,7 +10,7 @@ use super::keycloak::{free_port, leashed};
 
 /// Timeout for a page.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(90);
-/// The name of an element's identifier in WebDriver.
+/// The name of an element's identifier in the `WebDriver` protocol.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// A browser with a security key.

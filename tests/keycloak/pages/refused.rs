@@ -42,7 +42,7 @@ async fn still_held(stage: &Stage) -> Vec<String> {
     bob.grants.values().map(one).collect()
 }
 
-async fn holder<'a>(stage: &'a Stage) -> (Person<'a>, crate::support::browser::Tokens) {
+async fn holder(stage: &Stage) -> (Person<'_>, crate::support::browser::Tokens) {
     let mut bob = stage.active(BOB).await;
     let both = vec![grant("instagram", ShareRole::Manager), grant("tiktok", ShareRole::Collaborator)];
     stage.done(&give("bob", both)).await;
