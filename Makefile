@@ -15,7 +15,7 @@ NO_GO = echo "This needs Go 1.26 or newer to build a Kubernetes API server, and 
 .PHONY: help demo demo-cluster demo-keycloak test test-keycloak fuzz mutants lint deny timer generate generate-argocd controlplane keycloak gitops bench clean needs-cargo needs-go
 
 help: ## Lists the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
 
 demo: needs-cargo ## Shows the operator on a real API server (KEEP=1 leaves it running); without Go, on files
 	@if command -v go >/dev/null; then $(MAKE) --no-print-directory demo-cluster; else \

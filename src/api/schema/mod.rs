@@ -8,7 +8,7 @@ pub mod pattern;
 pub(super) mod validation;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
-    CustomResourceDefinition, JSONSchemaProps, JSONSchemaPropsOrArray,
+    CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray,
 };
 use kube::CustomResourceExt;
 
@@ -49,8 +49,7 @@ fn tidy(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
             tidy_schema(root);
             let status = root.properties.as_mut().and_then(|properties| properties.get_mut("status"));
             if let Some(status) = status {
-                let unseen = serde_json::json!({ "observedGeneration": NOT_OBSERVED });
-                status.default = serde_json::from_value(unseen).ok();
+                status.default = Some(JSON(serde_json::json!({ "observedGeneration": NOT_OBSERVED })));
             }
             root.x_kubernetes_validations = serde_json::from_value(serde_json::json!([validation::name_length()])).ok();
         }
