@@ -1,5 +1,5 @@
-//! Counts of what the stored statuses report, for metrics. A change of an object subtracts what its old status counts
-//! for, and adds what its new one does. Reading the counts therefore needs no scan.
+//! Counts of the facts that the stored statuses report, for metrics. A change of an object subtracts the facts of its old
+//! status and adds those of the new one. Reading the counts therefore needs no scan.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -59,37 +59,38 @@ fn condition(conditions: &[Condition], type_: ConditionType) -> Option<&Conditio
 
 /// A status whose facts are counted.
 pub trait CountedStatus: HasConditions + Sized {
-    /// Adds the facts of a status; `None`: the object has no status.
-    fn count(status: Option<&Self>, facts: &mut FactCounter);
+    /// The conditions and broken rules.
+    fn common(&self) -> (&[Condition], &[ViolationStatus]);
+
+    /// Adds the facts of this kind alone; `None`: the object has no status.
+    fn add_own(_status: Option<&Self>, _facts: &mut FactCounter) {}
 }
 
 impl CountedStatus for LocalPartnerStatus {
-    fn count(status: Option<&Self>, facts: &mut FactCounter) {
-        let (conditions, violations) =
-            status.map(|status| (&*status.conditions, &*status.violations)).unwrap_or_default();
-        facts.add_common(conditions, violations);
+    fn common(&self) -> (&[Condition], &[ViolationStatus]) {
+        (&self.conditions, &self.violations)
     }
 }
 
 impl CountedStatus for AccountShareStatus {
-    fn count(status: Option<&Self>, facts: &mut FactCounter) {
-        let (conditions, violations) =
-            status.map(|status| (&*status.conditions, &*status.violations)).unwrap_or_default();
-        facts.add_common(conditions, violations);
+    fn common(&self) -> (&[Condition], &[ViolationStatus]) {
+        (&self.conditions, &self.violations)
     }
 }
 
 impl CountedStatus for GuestMembershipStatus {
-    fn count(status: Option<&Self>, facts: &mut FactCounter) {
-        let (conditions, violations) =
-            status.map(|status| (&*status.conditions, &*status.violations)).unwrap_or_default();
-        facts.add_common(conditions, violations);
+    fn common(&self) -> (&[Condition], &[ViolationStatus]) {
+        (&self.conditions, &self.violations)
+    }
+
+    fn add_own(status: Option<&Self>, facts: &mut FactCounter) {
         let state = status.and_then(|status| status.state.as_deref());
         facts.add(StatusFact::State(state.and_then(Reason::parse)));
-        if condition(conditions, ConditionType::ExpiringSoon).is_some_and(|soon| soon.status == "True") {
+        let Some(status) = status else { return };
+        if condition(&status.conditions, ConditionType::ExpiringSoon).is_some_and(|soon| soon.status == "True") {
             facts.add(StatusFact::ExpiringSoon);
         }
-        for grant in status.into_iter().flat_map(|status| &status.accounts) {
+        for grant in &status.accounts {
             facts.add(if grant.effective {
                 StatusFact::EffectiveGrant
             } else {
@@ -102,7 +103,9 @@ impl CountedStatus for GuestMembershipStatus {
 /// The facts of a status; `None`: the object has no status.
 pub fn facts<S: CountedStatus>(status: Option<&S>) -> StatusFacts {
     let mut facts = FactCounter::default();
-    S::count(status, &mut facts);
+    let (conditions, violations) = status.map(S::common).unwrap_or_default();
+    facts.add_common(conditions, violations);
+    S::add_own(status, &mut facts);
     facts.0.into_iter().collect()
 }
 
