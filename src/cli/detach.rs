@@ -8,9 +8,9 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
-use super::cluster_args::ClusterArgs;
 use super::offline::manifests::{DesiredState, FILES, Manifests};
 use super::offline::session::load;
+use super::run::ClusterArgs;
 use super::{Problem, ask, offline};
 use crate::cache::{Kind, Membership, ObjectCache, ObjectRef, has_finalizer};
 use crate::directory::{DirectoryCache, DirectoryWriter, Owner};
@@ -36,7 +36,7 @@ Examples:
   guestlist detach --adopt-directory=files --workspace workspace.yaml --directory sqlite:directory.db")]
 pub(super) struct DetachArgs {
     #[command(flatten)]
-    what: Target,
+    target: Target,
     #[command(flatten)]
     cluster: ClusterArgs,
     /// The workspace policy, for all but --all: it names the installation
@@ -77,10 +77,10 @@ enum NewOwner {
 
 pub(super) fn run(args: &DetachArgs, out: &mut dyn Write) -> Result<(), Problem> {
     let runtime = offline::runtime()?;
-    match (args.what.adopt_directory, args.what.orphans) {
+    match (args.target.adopt_directory, args.target.orphans) {
         (Some(whose), _) => runtime.block_on(adopt_directory(args, whose, out)),
         (None, true) => runtime.block_on(orphans(args, out)),
-        (None, false) if args.what.missing => runtime.block_on(missing(args, out)),
+        (None, false) if args.target.missing => runtime.block_on(missing(args, out)),
         (None, false) => runtime.block_on(all(args, out)),
     }
 }

@@ -2,7 +2,6 @@
 
 mod apply;
 mod check;
-mod cluster_args;
 mod detach;
 mod directory;
 mod explain;

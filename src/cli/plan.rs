@@ -7,12 +7,12 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
-use super::cluster_args::ClusterArgs;
 use super::offline::compare::{self, AccessDifference, Direction, Side, compare};
 use super::offline::manifests::{DesiredState, Manifests, Rehearsal, applied_at, rehearse, rehearse_at};
 use super::offline::render::{Subjects, Text, json};
 use super::offline::session::load;
 use super::offline::{later, markdown};
+use super::run::ClusterArgs;
 use super::{check, offline};
 use crate::cache::{Object, ObjectRef};
 use crate::domain::printable_json;

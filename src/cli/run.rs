@@ -8,12 +8,30 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
-use super::cluster_args::ClusterArgs;
 use super::log_level::{LogLevel, Reload};
 use super::terminal::{LogLines, print_error};
 use crate::domain::time;
+use crate::operator::kubeconfig::ClusterChoice;
 use crate::operator::{self, Options, lease};
 use crate::util::clock::Clock;
+
+/// The cluster of a command, by kubectl's names: `run`, `detach` and `plan --from-cluster` have it.
+#[derive(Args, Clone, Debug)]
+pub(super) struct ClusterArgs {
+    /// The kubeconfig, instead of the files of KUBECONFIG or ~/.kube/config
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// The context of the kubeconfig; default: its current context
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+}
+
+impl ClusterArgs {
+    /// The choice that the options express.
+    pub(super) fn choice(&self) -> ClusterChoice {
+        ClusterChoice { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() }
+    }
+}
 
 /// Arguments of `guestlist run`.
 #[derive(Debug, Args)]
