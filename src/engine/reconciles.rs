@@ -74,9 +74,9 @@ pub struct Reconcile {
     pub retry: bool,
 }
 
-/// A reconcile that has begun.
+/// A reconcile that has started.
 #[derive(Clone, Copy, Debug)]
-struct Begun {
+struct StartedReconcile {
     at: Timestamp,
     retry: bool,
 }
@@ -84,7 +84,7 @@ struct Begun {
 /// The present reconciles, and those that ended since they were last taken.
 #[derive(Debug, Default)]
 pub(super) struct Reconciles {
-    begun: BTreeMap<QueueKey, Begun>,
+    started: BTreeMap<QueueKey, StartedReconcile>,
     ended: Vec<Reconcile>,
 }
 
@@ -96,18 +96,20 @@ impl Engine {
 
     /// Records that a key left the queue: its reconcile begins or continues.
     pub(super) fn reconcile_runs(&mut self, key: &QueueKey, now: Timestamp) {
-        if !self.reconciles.begun.contains_key(key) {
+        if !self.reconciles.started.contains_key(key) {
             let retry = self.queue.is_failing(key);
-            self.reconciles.begun.insert(key.clone(), Begun { at: now, retry });
+            self.reconciles.started.insert(key.clone(), StartedReconcile { at: now, retry });
         }
     }
 
     /// Records that a key has no next task. `panics`: the number of panics of plans before.
     pub(super) fn reconcile_rests(&mut self, key: &QueueKey, panics: u64, now: Timestamp) {
-        let outcome = match () {
-            () if self.planner_panics > panics => ReconcileOutcome::Panicked,
-            () if self.queue.is_failing(key) => ReconcileOutcome::Failed,
-            () => ReconcileOutcome::Converged,
+        let outcome = if self.planner_panics > panics {
+            ReconcileOutcome::Panicked
+        } else if self.queue.is_failing(key) {
+            ReconcileOutcome::Failed
+        } else {
+            ReconcileOutcome::Converged
         };
         self.reconcile_ends(key, outcome, now);
     }
@@ -120,7 +122,7 @@ impl Engine {
     }
 
     fn reconcile_ends(&mut self, key: &QueueKey, outcome: ReconcileOutcome, now: Timestamp) {
-        let Some(Begun { at, retry }) = self.reconciles.begun.remove(key) else { return };
+        let Some(StartedReconcile { at, retry }) = self.reconciles.started.remove(key) else { return };
         let kind = key.object().map(|object| object.kind);
         // The clock may have been set back.
         let took = now.duration_since(at).max(SignedDuration::ZERO);
