@@ -383,14 +383,20 @@ fn a_deactivated_mark_passes_to_nobody_not_even_to_its_own_uid() {
 
 // --- purging
 
-#[test]
-fn deactivated_record_is_purged_in_time_and_then_its_partner() {
+/// The partner was deleted with its three guests. Records are purged after 24 hours, without a pace.
+fn removed_partner() -> World {
     let mut world = shared();
     policy(&mut world, "{after: 24h, perHour: 100%}");
     world.partner("acme", "hostAdmins: [alice@host.example]\ndeletion: Cascade");
     world.settle();
     world.delete(Kind::Partner, "acme");
     world.settle();
+    world
+}
+
+#[test]
+fn deactivated_record_is_purged_in_time_and_then_its_partner() {
+    let mut world = removed_partner();
     assert_eq!(
         (world.objects.len(), world.directory_cache.guests().count(), world.directory_cache.partners().count()),
         (0, 3, 1)
@@ -408,12 +414,7 @@ fn deactivated_record_is_purged_in_time_and_then_its_partner() {
 
 #[test]
 fn partner_with_records_of_guests_is_not_purged() {
-    let mut world = shared();
-    policy(&mut world, "{after: 24h, perHour: 100%}");
-    world.partner("acme", "hostAdmins: [alice@host.example]\ndeletion: Cascade");
-    world.settle();
-    world.delete(Kind::Partner, "acme");
-    world.settle();
+    let mut world = removed_partner();
     world.now += SignedDuration::from_hours(24);
     let is_partner = |step: &Step| matches!(step.operation, Operation::Partner { .. });
     let due = planned(&world).steps;

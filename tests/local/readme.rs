@@ -3,35 +3,20 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use guestlist::api;
 use guestlist::domain::Reason;
 use serde_json::Value;
 
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+use crate::support::docs::read;
 
-fn read(page: &str) -> String {
-    fs::read_to_string(Path::new(ROOT).join(page)).unwrap()
-}
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// The pages of the book, as paths from the root.
 fn pages() -> BTreeSet<String> {
-    let mut folders = vec![PathBuf::from("docs")];
-    let mut found = BTreeSet::new();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(Path::new(ROOT).join(&folder)).unwrap() {
-            let entry = entry.unwrap();
-            let path = folder.join(entry.file_name());
-            if entry.file_type().unwrap().is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "md") {
-                found.insert(path.to_str().unwrap().to_owned());
-            }
-        }
-    }
-    found
+    crate::support::docs::pages().into_iter().filter(|page| page.starts_with("docs/")).collect()
 }
 
 fn blocks(language: &str) -> Vec<String> {
