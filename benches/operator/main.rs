@@ -22,7 +22,7 @@ mod world;
 use std::time::{Duration, Instant};
 
 use controlplane::ControlPlane;
-use guestlist::cache::{Kind, ObjectCache};
+use guestlist::cache::{ALL_NAMESPACES, Kind, ObjectCache};
 use guestlist::directory::sqlite::{OpenMode, Store};
 use guestlist::directory::{DirectoryCache, Owner};
 use guestlist::plan::{AvailableFacts, Inputs, PruneScope, plan};
@@ -181,7 +181,7 @@ async fn reactions(client: &kube::Client, operator: &Operator, size: Size) -> Ve
 async fn planning(client: &kube::Client, operator: &Operator) -> f64 {
     let mut index = ObjectCache::default();
     for (kind, objects) in world::everything(client).await {
-        index.replace(kind, objects.into_iter().map(Into::into).collect());
+        index.replace(&kind.into(), objects.into_iter().map(Into::into).collect());
     }
     let mut directory_cache = DirectoryCache::default();
     let all = Store::open(&operator.database(), OpenMode::Read).unwrap().everything().unwrap();
@@ -202,6 +202,7 @@ async fn planning(client: &kube::Client, operator: &Operator) -> f64 {
         invitations: &guestlist::plan::NO_INVITATIONS,
         scope: AvailableFacts::ALL,
         prune_scope: PruneScope::Everything,
+        namespaces: &ALL_NAMESPACES,
         now: Timestamp::now(),
     };
     let keys: Vec<_> = index.keys(Kind::Membership).collect();

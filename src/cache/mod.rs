@@ -19,12 +19,14 @@ mod object_ref;
 pub mod resource_version;
 mod status;
 mod status_counts;
+mod watched_namespaces;
 
 pub use dependents::Dependents;
 pub use object::{AnyCachedObject, CacheEntry, CachedMetadata, CachedObject};
 pub use object_ref::{Kind, ObjectRef};
 pub use status::CachedStatus;
 pub use status_counts::StatusFact;
+pub use watched_namespaces::{ALL_NAMESPACES, Collection, WatchedNamespaces};
 
 /// A declared object.
 #[derive(Clone, Debug)]
@@ -264,6 +266,19 @@ impl ObjectCache {
         names.map(move |(namespace, name)| ObjectRef::new(kind, namespace.clone(), name.clone()))
     }
 
+    /// The keys of a collection.
+    fn keys_in(&self, collection: &Collection) -> Vec<ObjectRef> {
+        let Some(namespace) = &collection.namespace else { return self.keys(collection.kind).collect() };
+        let from = (namespace.clone(), Arc::from(""))..;
+        let names: Box<dyn Iterator<Item = &Name>> = match collection.kind {
+            Kind::Partner => Box::new(self.partners.range(from).map(|(name, _)| name)),
+            Kind::Membership => Box::new(self.memberships.range(from).map(|(name, _)| name)),
+            Kind::Share => Box::new(self.shares.range(from).map(|(name, _)| name)),
+        };
+        let here = names.take_while(|(of, _)| of == namespace);
+        here.map(|(of, name)| ObjectRef::new(collection.kind, of.clone(), name.clone())).collect()
+    }
+
     /// Stores an object that was added or changed, or that a write of ours returned. Returns the keys that the change
     /// affects. An event older than the stored object, such as the echo of our own write, changes nothing.
     pub fn apply(&mut self, object: Object) -> Dependents {
@@ -286,17 +301,17 @@ impl ObjectCache {
         self.remove(key)
     }
 
-    /// Applies a complete list of one kind. Objects that it lacks are deleted. Its objects replace the stored ones,
-    /// even with lower resourceVersions (a restore). Returns the affected keys.
-    pub fn replace(&mut self, kind: Kind, objects: Vec<AnyCachedObject>) -> Dependents {
-        if self.keys(kind).next().is_none() {
+    /// Applies a complete list of a collection. Objects of the collection that it lacks are deleted. Its objects
+    /// replace the stored ones, even with lower resourceVersions (a restore). Returns the affected keys.
+    pub fn replace(&mut self, collection: &Collection, objects: Vec<AnyCachedObject>) -> Dependents {
+        let stored = self.keys_in(collection);
+        if stored.is_empty() {
             return self.fill(objects);
         }
         let mut touched = Dependents::default();
         let listed: BTreeSet<ObjectRef> = objects.iter().map(AnyCachedObject::key).collect();
-        let gone: Vec<ObjectRef> = self.keys(kind).filter(|key| !listed.contains(key)).collect();
-        for key in gone {
-            touched.merge(self.remove(&key));
+        for key in stored.iter().filter(|key| !listed.contains(key)) {
+            touched.merge(self.remove(key));
         }
         for object in objects {
             let key = object.key();
@@ -310,7 +325,7 @@ impl ObjectCache {
         touched
     }
 
-    /// Stores the first list of a kind, which affects all stored objects. A computation per object would be quadratic,
+    /// Stores the first list of a collection, which affects all stored objects. A computation per object would be quadratic,
     /// because each new membership under a quota affects all others.
     fn fill(&mut self, objects: Vec<AnyCachedObject>) -> Dependents {
         let mut touched = Dependents::default();

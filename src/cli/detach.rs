@@ -12,7 +12,7 @@ use super::offline::manifests::{DesiredState, FILES, Manifests};
 use super::offline::session::load;
 use super::run::ClusterArgs;
 use super::{Problem, ask, offline};
-use crate::cache::{Kind, Membership, ObjectCache, ObjectRef, has_finalizer};
+use crate::cache::{ALL_NAMESPACES, Kind, Membership, ObjectCache, ObjectRef, has_finalizer};
 use crate::directory::{DirectoryCache, DirectoryWriter, Owner};
 use crate::domain::printable;
 use crate::operator::cluster::Cluster;
@@ -156,6 +156,7 @@ async fn orphaned(
         invitations: &NO_INVITATIONS,
         scope: AvailableFacts::ALL,
         prune_scope: PruneScope::Everything,
+        namespaces: &ALL_NAMESPACES,
         now: Timestamp::now(),
     }))
 }
@@ -175,7 +176,7 @@ async fn compared(
     let mut index = ObjectCache::default();
     for kind in Kind::ALL {
         index.replace(
-            kind,
+            &kind.into(),
             desired.objects.iter().filter(|object| object.kind() == kind).cloned().map(Into::into).collect(),
         );
     }

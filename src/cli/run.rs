@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::log_level::{LogLevel, Reload};
 use super::terminal::{LogLines, print_error};
+use crate::cache::WatchedNamespaces;
 use crate::domain::time;
 use crate::operator::kubeconfig::ClusterChoice;
 use crate::operator::{self, Options, lease};
@@ -45,6 +46,10 @@ Examples:
 pub struct RunArgs {
     #[command(flatten)]
     cluster: ClusterArgs,
+    /// Namespace to watch; repeatable, or names separated by commas. Default: all namespaces. Objects and guests of
+    /// other namespaces stay as they are
+    #[arg(long = "namespace", value_name = "NAMESPACE", env = "GUESTLIST_NAMESPACE", value_delimiter = ',')]
+    namespaces: Vec<String>,
     /// Workspace policy file. Without it, all access is denied
     #[arg(long, value_name = "FILE", env = "GUESTLIST_WORKSPACE")]
     workspace: Option<PathBuf>,
@@ -128,6 +133,13 @@ fn start_log(level: &LogLevel, format: LogFormat) -> Result<Reload, String> {
 
 /// Runs the operator until a signal stops it.
 pub fn run(args: RunArgs) -> ExitCode {
+    let namespaces = match WatchedNamespaces::named(args.namespaces.iter().map(String::as_str)) {
+        Ok(namespaces) => namespaces,
+        Err(problem) => {
+            eprintln!("error: --namespace: {problem}");
+            return ExitCode::from(2);
+        }
+    };
     let level = LogLevel::read(args.log_level, args.log_level_file);
     let reload = match start_log(&level, args.log_format) {
         Ok(reload) => reload,
@@ -138,6 +150,7 @@ pub fn run(args: RunArgs) -> ExitCode {
     };
     let options = Options {
         cluster: args.cluster.choice(),
+        namespaces,
         workspace: args.workspace,
         directory: args.directory,
         health_address: args.health_address,

@@ -131,6 +131,12 @@ pub fn check(text: &str, what: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// Whether a text is a DNS label in lower case, such as the name of a namespace.
+pub fn is_dns_label(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=63).contains(&text.len()) && text.chars().all(fits) && !text.starts_with('-') && !text.ends_with('-')
+}
+
 /// A text as one line for a terminal, a log or a status. Hidden characters are escaped, as `\u{202e}`.
 pub fn printable(text: &str) -> Cow<'_, str> {
     if text.chars().any(is_hidden) { Cow::Owned(text.chars().map(EscapedChar).collect()) } else { Cow::Borrowed(text) }

@@ -24,7 +24,12 @@ pub(super) struct EarlyRevocationState {
 impl Engine {
     /// Whether all facts for a first plan are known.
     pub(super) fn is_complete(&self) -> bool {
-        self.health.listed.len() == Kind::ALL.len() && self.directory_was_read()
+        self.is_listed() && self.directory_was_read()
+    }
+
+    /// Whether every collection has been listed in full.
+    pub(super) fn is_listed(&self) -> bool {
+        self.health.unlisted.is_empty()
     }
 
     pub(super) fn directory_was_read(&self) -> bool {
@@ -51,8 +56,7 @@ impl Engine {
     }
 
     fn early_since(&self) -> Option<Timestamp> {
-        let declared = self.health.listed.len() == Kind::ALL.len();
-        let since = self.early_revocation.since.filter(|_| declared && !self.health.directory)?;
+        let since = self.early_revocation.since.filter(|_| self.is_listed() && !self.health.directory)?;
         since.checked_add(SLOW).ok()
     }
 

@@ -60,8 +60,10 @@ impl Engine {
         let version =
             |key: &ObjectRef| resource_version::number(self.objects.metadata(key)?.resource_version.as_deref());
         let newest = keys.iter().filter_map(version).max().unwrap_or(0);
-        let reached = |kind: Kind| {
-            self.bookmarked.contains(&kind) && self.seen_versions.get(&kind).is_some_and(|version| *version >= newest)
+        let reached = |key: &ObjectRef| {
+            let collection = self.namespaces.collection_of(key);
+            self.bookmarked.contains(&collection)
+                && self.seen_versions.get(&collection).is_some_and(|version| *version >= newest)
         };
         let answered = |key: &ObjectRef| {
             let answer = self.rounds.get(key).and_then(|round| round.answered);
@@ -69,7 +71,7 @@ impl Engine {
         };
         keys.into_iter()
             // An object whose version cannot be compared is read live.
-            .filter(|key| version(key).is_none() || (!reached(key.kind) && !answered(key)))
+            .filter(|key| version(key).is_none() || (!reached(key) && !answered(key)))
             .filter_map(|key| {
                 let meta = self.objects.metadata(&key)?;
                 Some(Check::unchanged(key, meta))

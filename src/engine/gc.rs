@@ -49,6 +49,7 @@ impl Engine {
             self.queue.at(QueueKey::GarbageCollection, next);
         }
         self.report_orphans(&collection);
+        self.report_unwatched(collection.unwatched);
         let GarbageCollection { revocations, mut steps, .. } = collection;
         // Revocations come first. They read the objects live, so that an outdated view revokes nothing.
         if !revocations.is_empty() {
@@ -103,6 +104,14 @@ impl Engine {
             }
         }
         self.orphans = orphans;
+    }
+
+    /// Logs how many guests belong to namespaces that are not watched, when the number changes.
+    fn report_unwatched(&mut self, count: usize) {
+        if count != self.unwatched {
+            tracing::info!(count, "live guests belong to namespaces that are not watched; they are left as they are");
+        }
+        self.unwatched = count;
     }
 
     /// The message for too many orphans, with the fix.

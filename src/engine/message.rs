@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::SignedDuration;
 
-use crate::cache::{AnyCachedObject, CachedMetadata, Kind, Object, ObjectCache, ObjectRef};
+use crate::cache::{AnyCachedObject, CachedMetadata, Collection, Kind, Object, ObjectCache, ObjectRef};
 use crate::directory::{
     AccountRecord, Applied, Error, GuestRecord, Operation, PartnerId, PartnerRecord, Purged, Revision, SignInGate,
     Snapshot, UserRecord,
@@ -44,10 +44,10 @@ impl Observed {
 /// The inputs of the engine.
 #[derive(Debug)]
 pub enum Input {
-    /// A complete list of one kind.
+    /// A complete list of a collection.
     Listed {
-        /// The kind.
-        kind: Kind,
+        /// The collection.
+        collection: Collection,
         /// All its objects.
         objects: Vec<AnyCachedObject>,
         /// The list's resourceVersion.
@@ -71,15 +71,15 @@ pub enum Input {
     },
     /// The watch has no events up to a resourceVersion.
     Bookmark {
-        /// The kind.
-        kind: Kind,
+        /// The collection that it watches.
+        collection: Collection,
         /// That resourceVersion.
         version: u64,
     },
     /// A list or watch failed; it is retried.
     WatchFailed {
-        /// The kind.
-        kind: Kind,
+        /// The collection.
+        collection: Collection,
         /// The cause, and the fix.
         problem: String,
     },
@@ -303,8 +303,10 @@ pub struct Panics {
 /// The data for readiness.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EngineHealth {
-    /// The kinds that have been listed in full.
-    pub listed: BTreeSet<&'static str>,
+    /// The watched collections that have not been listed in full yet.
+    pub unlisted: BTreeSet<Collection>,
+    /// The collections whose list or watch fails, with the cause and the fix.
+    pub watch_problems: BTreeMap<Collection, String>,
     /// Whether the directory has been read in full and is available.
     pub directory: bool,
     /// The progress of a long full read.
@@ -352,13 +354,13 @@ impl EngineHealth {
         // Problems come before steps that have not happened yet.
         let mut missing: Vec<String> =
             self.problems.iter().map(|(subject, problem)| format!("{subject}: {problem}")).collect();
+        missing.extend(self.watch_problems.iter().map(|(collection, problem)| format!("{collection}: {problem}")));
         missing.extend(self.write_problem.iter().map(|problem| format!("DirectoryUnavailable: {problem}")));
         if !self.directory && !self.problems.contains_key("DirectoryUnavailable") {
             let progress = self.reading.as_ref().map(|progress| format!(": {progress}")).unwrap_or_default();
             missing.push(format!("the directory has not been read yet{progress}"));
         }
-        let unlisted = Kind::ALL.iter().filter(|kind| !self.listed.contains(kind.as_str()));
-        missing.extend(unlisted.map(|kind| format!("no full list of {} yet", kind.as_str())));
+        missing.extend(self.unlisted.iter().map(|collection| format!("no full list of {collection} yet")));
         missing.iter().map(|problem| printable(problem).into_owned()).collect()
     }
 }

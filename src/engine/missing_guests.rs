@@ -16,7 +16,7 @@ impl Engine {
     /// Compares the statuses with the directory, as soon as both are known in full. Only a cluster's statuses count,
     /// because the author of a file can write any status.
     pub(super) fn compare_statuses(&mut self) {
-        let known = self.health.directory && self.health.listed.len() == Kind::ALL.len();
+        let known = self.health.directory && self.is_listed();
         if self.compared || !known || self.prune_scope != PruneScope::Everything {
             return;
         }

@@ -27,7 +27,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::cache::{Dependents, Kind, Object, ObjectCache, ObjectRef};
+use crate::cache::{Collection, Dependents, Kind, Object, ObjectCache, ObjectRef, WatchedNamespaces};
 use crate::directory::{Changed, DirectoryCache, Owner, PartnerId};
 use crate::domain::Email;
 pub use crate::engine::message::*;
@@ -75,10 +75,11 @@ pub struct Engine {
     planner: Planner,
     garbage_collector: GarbageCollector,
     prune_scope: PruneScope,
+    namespaces: WatchedNamespaces,
     workers: usize,
-    seen_versions: BTreeMap<Kind, u64>,
-    /// Kinds whose watch has sent a bookmark since the list. A list alone may come from an outdated cache.
-    bookmarked: BTreeSet<Kind>,
+    seen_versions: BTreeMap<Collection, u64>,
+    /// Collections whose watch has sent a bookmark since the list. A list alone may come from an outdated cache.
+    bookmarked: BTreeSet<Collection>,
     pending_status: BTreeMap<ObjectRef, Timestamp>,
     last_status_write: BTreeMap<ObjectRef, Timestamp>,
     rounds: BTreeMap<ObjectRef, Round>,
@@ -88,6 +89,8 @@ pub struct Engine {
     /// The guests that were read individually since the directory was read in full.
     rechecked: BTreeSet<Email>,
     orphans: BTreeSet<Orphan>,
+    /// The number of live guests of namespaces that are not watched.
+    unwatched: usize,
     invitations: InvitationQueue,
     /// UIDs of memberships whose record another party changed.
     drifted: BTreeSet<String>,
@@ -115,10 +118,11 @@ impl Engine {
             workspace,
             owner,
             queue: Queue::default(),
-            health: EngineHealth::default(),
+            health: EngineHealth { unlisted: WatchedNamespaces::All.collections(), ..EngineHealth::default() },
             planner: plan::plan,
             garbage_collector: collect_garbage,
             prune_scope: PruneScope::Everything,
+            namespaces: WatchedNamespaces::All,
             workers,
             seen_versions: BTreeMap::new(),
             bookmarked: BTreeSet::new(),
@@ -130,6 +134,7 @@ impl Engine {
             written_since_loading: Default::default(),
             rechecked: BTreeSet::new(),
             orphans: BTreeSet::new(),
+            unwatched: 0,
             invitations: InvitationQueue::default(),
             drifted: BTreeSet::new(),
             logged: logged::Logged::default(),
@@ -161,6 +166,14 @@ impl Engine {
     #[must_use]
     pub fn with_prune_scope(mut self, prune_scope: PruneScope) -> Self {
         self.prune_scope = prune_scope;
+        self
+    }
+
+    /// Sets the namespaces whose objects are declared here.
+    #[must_use]
+    pub fn with_namespaces(mut self, namespaces: WatchedNamespaces) -> Self {
+        self.health.unlisted = namespaces.collections();
+        self.namespaces = namespaces;
         self
     }
 
@@ -232,19 +245,19 @@ impl Engine {
             | Input::Policy(_) => false,
         };
         match input {
-            Input::Listed { kind, objects, version } => {
-                self.seen_versions.insert(kind, version);
-                self.bookmarked.remove(&kind);
-                let first = self.health.listed.insert(kind.as_str());
-                self.health.problems.remove(kind.as_str());
-                let touched = self.objects.replace(kind, objects);
+            Input::Listed { collection, objects, version } => {
+                self.bookmarked.remove(&collection);
+                let first = self.health.unlisted.remove(&collection);
+                self.health.watch_problems.remove(&collection);
+                let touched = self.objects.replace(&collection, objects);
+                self.seen_versions.insert(collection, version);
                 self.touch(touched, if first { Priority::Resync } else { Priority::Live }, now);
                 self.compare_statuses();
                 self.compare_again(None);
                 self.queue_all_when_complete();
             }
             Input::Applied { object, version } => {
-                self.advance(object.kind(), version);
+                self.advance(self.namespaces.collection_of(&object.key()), version);
                 let priority = urgency(&object);
                 let uid = object.metadata().uid.clone().unwrap_or_default();
                 let touched = self.objects.apply(*object);
@@ -252,7 +265,7 @@ impl Engine {
                 self.compare_again(Some(&uid));
             }
             Input::Deleted { key, uid, version } => {
-                self.advance(key.kind, version);
+                self.advance(self.namespaces.collection_of(&key), version);
                 let touched = self.objects.delete(&key, &uid);
                 self.queue.forget(&key);
                 self.logged.annotations.remove(&key);
@@ -260,16 +273,20 @@ impl Engine {
                 self.touch(touched, Priority::Withhold, now);
                 self.compare_again(Some(&uid));
             }
-            Input::Bookmark { kind, version } => {
-                self.bookmarked.insert(kind);
-                self.advance(kind, version);
+            Input::Bookmark { collection, version } => {
+                self.bookmarked.insert(collection.clone());
+                self.advance(collection, version);
             }
-            Input::WatchFailed { kind, problem } => {
+            Input::WatchFailed { collection, problem } => {
                 // A retry follows every few seconds, so the same problem is logged only once.
-                if self.health.problems.get(kind.as_str()) != Some(&problem) {
-                    tracing::warn!(kind = kind.as_str(), "{problem}");
+                if self.health.watch_problems.get(&collection) != Some(&problem) {
+                    tracing::warn!(
+                        kind = collection.kind.as_str(),
+                        namespace = collection.namespace.as_deref(),
+                        "{problem}"
+                    );
                 }
-                self.health.problems.insert(kind.as_str(), problem);
+                self.health.watch_problems.insert(collection, problem);
             }
             Input::Loading => {
                 self.written_since_loading = Default::default();
@@ -316,8 +333,8 @@ impl Engine {
         }
     }
 
-    fn advance(&mut self, kind: Kind, version: u64) {
-        let known = self.seen_versions.entry(kind).or_insert(0);
+    fn advance(&mut self, collection: Collection, version: u64) {
+        let known = self.seen_versions.entry(collection).or_insert(0);
         *known = version.max(*known);
     }
 
@@ -341,6 +358,7 @@ impl Engine {
             invitations: &self.invitations,
             scope: AvailableFacts::ALL,
             prune_scope: self.prune_scope,
+            namespaces: &self.namespaces,
             now,
         }
     }

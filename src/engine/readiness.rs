@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::cache::Kind;
 use crate::engine::EngineHealth;
 
 /// A cause for not being ready.
@@ -58,7 +57,6 @@ impl ReadinessProblem {
         match subject {
             "API server" => Some(Self::ApiServerUnavailable),
             "Lease" => Some(Self::LeaseUnavailable),
-            kind if Kind::ALL.iter().any(|known| known.as_str() == kind) => Some(Self::WatchFailed),
             reason => Self::ALL.into_iter().find(|problem| problem.as_str() == reason),
         }
     }
@@ -72,6 +70,7 @@ impl EngineHealth {
         }
         let mut found: BTreeSet<_> = self.problems.keys().filter_map(|subject| ReadinessProblem::of(subject)).collect();
         found.extend(self.write_problem.as_ref().map(|_| ReadinessProblem::DirectoryUnavailable));
+        found.extend(self.watch_problems.first_key_value().map(|_| ReadinessProblem::WatchFailed));
         // A start that waits for one of the causes above is not a cause of its own.
         if found.is_empty() && !self.missing().is_empty() {
             found.insert(ReadinessProblem::Starting);

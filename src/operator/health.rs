@@ -84,15 +84,13 @@ async fn scrape(State(health): State<Health>) -> impl IntoResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cache::Kind;
     use crate::directory::SignInGate;
 
     #[test]
     fn warning_is_reported_and_does_not_make_unready() {
         let health = Health::default();
-        let listed = crate::cache::Kind::ALL.iter().map(|kind| kind.as_str()).collect();
         let warnings = vec!["the clock is ahead".to_owned()];
-        let condition = EngineHealth { listed, directory: true, warnings, ..EngineHealth::default() };
+        let condition = EngineHealth { directory: true, warnings, ..EngineHealth::default() };
         health.set(&condition);
         assert_eq!(health.answer(), (StatusCode::OK, "ok\nwarning: the clock is ahead\n".to_owned()));
         health.set(&EngineHealth { directory: false, ..condition });
@@ -104,7 +102,6 @@ mod tests {
     fn open_sign_in_is_named_while_ready_and_counted() {
         let health = Health::default();
         let mut condition = EngineHealth { directory: true, ..EngineHealth::default() };
-        condition.listed = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
         health.set(&condition);
         assert_eq!(health.answer(), (StatusCode::OK, "ok\n".to_owned()));
         condition.sign_in = SignInGate::Open(vec!["the flow \"corporate\" does not".to_owned()]);

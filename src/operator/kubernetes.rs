@@ -183,7 +183,9 @@ fn failure(verb: &str, kind: Kind, error: &kube::Error) -> Failure {
         409 => Failure::Conflict,
         // A terminating namespace accepts no new objects, and needs none.
         403 if status.message.contains("being terminated") => Failure::NotFound,
-        403 => Failure::Retry(format!("{message}; the chart's ClusterRole has what is needed")),
+        403 => Failure::Retry(format!(
+            "{message}; the chart has what is needed: a ClusterRole, or a Role for each namespace of watchNamespaces"
+        )),
         400 | 405 | 415 | 422 => Failure::Permanent(message),
         429 => {
             let seconds = status.details.as_ref().map_or(1, |details| details.retry_after_seconds);

@@ -24,6 +24,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::api;
+use crate::cache::{Collection, Kind, WatchedNamespaces};
 use crate::engine::{Engine, Failure, Input};
 use crate::executor::Executor;
 use crate::executor::lease_term::LeaseTerm;
@@ -42,6 +43,8 @@ const LONGEST_SLEEP: Duration = Duration::from_mins(1);
 pub struct Options {
     /// The cluster.
     pub cluster: ClusterChoice,
+    /// The namespaces that the operator watches.
+    pub namespaces: WatchedNamespaces,
     /// The workspace policy's file.
     pub workspace: Option<PathBuf>,
     /// The directory's URL, such as `sqlite:PATH`.
@@ -131,9 +134,14 @@ async fn lead(
     // The sources end with this function.
     let mut sources = JoinSet::new();
     let supervisor = supervise::Supervisor { inbox: sender, metrics: health.metrics.clone() };
-    sources.spawn(supervisor.clone().watch::<api::LocalPartner>(client.clone()));
-    sources.spawn(supervisor.clone().watch::<api::GuestMembership>(client.clone()));
-    sources.spawn(supervisor.clone().watch::<api::AccountShare>(client));
+    for Collection { kind, namespace } in options.namespaces.collections() {
+        let (supervisor, client) = (supervisor.clone(), client.clone());
+        match kind {
+            Kind::Partner => sources.spawn(supervisor.watch::<api::LocalPartner>(client, namespace)),
+            Kind::Membership => sources.spawn(supervisor.watch::<api::GuestMembership>(client, namespace)),
+            Kind::Share => sources.spawn(supervisor.watch::<api::AccountShare>(client, namespace)),
+        };
+    }
     sources.spawn(supervisor.clone().directory(executor.directory.clone(), options.resync));
     if let Some(file) = options.workspace.clone() {
         sources.spawn(supervisor.policy(file));

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
-use kube::Client;
+use kube::core::NamespaceResourceScope;
+use kube::{Client, Resource};
 use tokio::sync::mpsc;
 
 use super::sources;
 use super::watch;
+use crate::cache::Collection;
 use crate::directory::{DirectoryWriter, Error};
 use crate::engine::Input;
 use crate::executor::metrics::Metrics;
@@ -31,10 +33,17 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// Lists and watches a kind.
-    pub async fn watch<K: Watched>(self, client: Client) {
-        let problem = |said: String| Input::WatchFailed { kind: K::KIND, problem: format!("the watch ended: {said}") };
-        self.run("watch", problem, || watch::follow::<K>(client.clone(), self.inbox.clone())).await;
+    /// Lists and watches a kind, in one namespace or in all.
+    pub async fn watch<K>(self, client: Client, namespace: Option<Arc<str>>)
+    where
+        K: Watched + Resource<Scope = NamespaceResourceScope>,
+    {
+        let problem = |said: String| {
+            let collection = Collection { kind: K::KIND, namespace: namespace.clone() };
+            Input::WatchFailed { collection, problem: format!("the watch ended: {said}") }
+        };
+        let source = || watch::follow::<K>(client.clone(), namespace.clone(), self.inbox.clone());
+        self.run("watch", problem, source).await;
     }
 
     /// Reads the directory and follows its changes.

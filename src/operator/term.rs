@@ -17,6 +17,7 @@ use super::health::Health;
 use super::kubeconfig::ClusterChoice;
 use super::lease::{Candidate, HeldLease};
 use super::{Options, sources};
+use crate::cache::WatchedNamespaces;
 use crate::directory::{DirectoryUrl, DirectoryWriter, Epoch, Error, Owner};
 use crate::engine;
 use crate::engine::{Engine, Input};
@@ -83,12 +84,17 @@ pub async fn start(options: &Options, client: Client, term: LeaseTerm, health: &
     let (directory, epoch) = lead(&place, &owner, health).await?;
     let Owner { installation, cluster } = &owner;
     tracing::info!(installation, cluster, epoch = epoch.0, "leader of the directory");
+    if let WatchedNamespaces::Only(only) = &options.namespaces {
+        let names = only.iter().map(|name| &**name).collect::<Vec<_>>().join(", ");
+        tracing::info!("watches only these namespaces: {names}; objects and guests of others are left as they are");
+    }
     let (sender, inbox) = mpsc::channel(INBOX);
     let recorder = EventRecorder::new(client.clone(), options.lease.holder.clone());
     let (metrics, clock) = (health.metrics.clone(), options.clock.clone());
     let objects = Arc::new(Kubernetes { client, term: term.clone(), recorder, readings: Readings::default() });
     let executor = Executor { objects, directory, epoch, term, clock, metrics };
-    Ok(StartedTerm { engine: Engine::new(owner, workspace, options.workers.max(1)), executor, inbox, sender })
+    let engine = Engine::new(owner, workspace, options.workers.max(1)).with_namespaces(options.namespaces.clone());
+    Ok(StartedTerm { engine, executor, inbox, sender })
 }
 
 /// Waits for the first valid policy: without a policy, no inviter has any permission.

@@ -119,8 +119,11 @@ async fn panicking_task_is_retried_counted_and_delays_no_other() {
     sender.send(Input::Loaded(Box::new(held))).await.unwrap();
     for kind in Kind::ALL {
         let listed = objects.inner.list(kind).into_iter().map(Into::into).collect();
-        sender.send(Input::Listed { kind, objects: listed, version: objects.inner.version() }).await.unwrap();
-        sender.send(Input::Bookmark { kind, version: u64::MAX }).await.unwrap();
+        sender
+            .send(Input::Listed { collection: kind.into(), objects: listed, version: objects.inner.version() })
+            .await
+            .unwrap();
+        sender.send(Input::Bookmark { collection: kind.into(), version: u64::MAX }).await.unwrap();
     }
     // One worker: a task that occupied it would block all objects.
     let engine = Engine::new(owner, WorkspacePolicy::parse(POLICY).unwrap(), 1);

@@ -1,18 +1,19 @@
-//! Lists and watches one kind. It does not use the library's loop, because freshness needs the resourceVersions of
+//! Lists and watches one kind, in one namespace or in all. It does not use the library's loop, because freshness needs the resourceVersions of
 //! bookmarks, which the library does not expose.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
 use kube::api::{Api, ListParams, WatchEvent, WatchParams};
-use kube::core::{DeserializeGuard, ObjectMeta};
+use kube::core::{DeserializeGuard, NamespaceResourceScope, ObjectMeta};
 use kube::{Client, Resource};
 use tokio::sync::mpsc;
 
 use super::error::describe;
 use crate::cache::resource_version;
 use crate::cache::resource_version::Malformed;
-use crate::cache::{AnyCachedObject, Object, ObjectRef};
+use crate::cache::{AnyCachedObject, Collection, Object, ObjectRef};
 use crate::engine::Input;
 use crate::executor::object_store::{Watched, declared};
 
@@ -40,49 +41,58 @@ enum WatchEnd {
     Failed(String),
 }
 
-/// Lists and watches in a loop. Returns when the receiver is closed.
-pub async fn follow<K: Watched>(client: Client, inbox: mpsc::Sender<Input>) {
-    let objects: Api<DeserializeGuard<K>> = Api::all(client);
+/// Lists and watches a kind in a loop, in one namespace or in all. Returns when the receiver is closed.
+pub async fn follow<K: Watched + Resource<Scope = NamespaceResourceScope>>(
+    client: Client,
+    namespace: Option<Arc<str>>,
+    inbox: mpsc::Sender<Input>,
+) {
+    let objects: Api<DeserializeGuard<K>> = match &namespace {
+        Some(namespace) => Api::namespaced(client, namespace),
+        None => Api::all(client),
+    };
+    let collection = Collection { kind: K::KIND, namespace };
+    let failed = async |problem| inbox.send(Input::WatchFailed { collection: collection.clone(), problem }).await;
     let mut failures: u32 = 0;
     'list: loop {
         let (listed, version) = match list::<K, AnyCachedObject>(&objects).await {
             Ok(listed) => listed,
             Err(problem) => {
                 failures += 1;
-                if inbox.send(Input::WatchFailed { kind: K::KIND, problem }).await.is_err() {
+                if failed(problem).await.is_err() {
                     return;
                 }
                 tokio::time::sleep(pause(failures)).await;
                 continue;
             }
         };
-        let listed_version = version;
-        let mut version = version.to_string();
-        if inbox.send(Input::Listed { kind: K::KIND, objects: listed, version: listed_version }).await.is_err() {
+        let input = Input::Listed { collection: collection.clone(), objects: listed, version };
+        if inbox.send(input).await.is_err() {
             return;
         }
+        let mut version = version.to_string();
         loop {
             let began = tokio::time::Instant::now();
-            let ended = watch(&objects, &mut version, &inbox).await;
+            let ended = watch(&objects, &collection, &mut version, &inbox).await;
             // Only a watch that lasted counts as a success. Otherwise a watch that fails at once would restart without
             // a pause.
             let lasted = began.elapsed() >= SHORTEST_SUCCESS;
             if lasted {
                 failures = 0;
             }
-            let (again, failed) = match ended {
+            let (again, is_failed) = match ended {
                 Err(()) => return,
                 Ok(WatchEnd::Expired) => (false, false),
                 Ok(WatchEnd::Forgotten) => (true, false),
                 Ok(WatchEnd::Failed(problem)) => {
-                    if inbox.send(Input::WatchFailed { kind: K::KIND, problem }).await.is_err() {
+                    if failed(problem).await.is_err() {
                         return;
                     }
                     // After an outage the server may have been restored from a backup: the new list replaces the cache.
                     (true, true)
                 }
             };
-            if failed || !lasted {
+            if is_failed || !lasted {
                 failures += 1;
                 tokio::time::sleep(pause(failures)).await;
             }
@@ -117,6 +127,7 @@ pub(super) async fn list<K: Watched, T: From<Object>>(
 
 async fn watch<K: Watched>(
     objects: &Api<DeserializeGuard<K>>,
+    collection: &Collection,
     version: &mut String,
     inbox: &mpsc::Sender<Input>,
 ) -> Result<WatchEnd, ()> {
@@ -139,7 +150,7 @@ async fn watch<K: Watched>(
             Ok(Some(Err(error))) => return Ok(ended::<K>(&error)),
             Ok(Some(Ok(event))) => event,
         };
-        let (input, reached) = match input_of::<K>(event) {
+        let (input, reached) = match input_of::<K>(collection, event) {
             Ok(input) => input,
             Err(end) => return Ok(end),
         };
@@ -167,7 +178,7 @@ fn explain<K: Watched>(verb: &str, error: &kube::Error) -> String {
         }
         kube::Error::Api(status) if status.code == 403 => {
             format!(
-                "not allowed to {verb} {plural}.guestlist.dev: {}; the chart's ClusterRole has what is needed",
+                "not allowed to {verb} {plural}.guestlist.dev: {}; the chart has what is needed: a ClusterRole, or a Role for each namespace of watchNamespaces",
                 status.message
             )
         }
@@ -176,7 +187,10 @@ fn explain<K: Watched>(verb: &str, error: &kube::Error) -> String {
 }
 
 /// The input for a watch event, and the version that the watch has reached with it.
-fn input_of<K: Watched>(event: WatchEvent<DeserializeGuard<K>>) -> Result<(Input, u64), WatchEnd> {
+fn input_of<K: Watched>(
+    collection: &Collection,
+    event: WatchEvent<DeserializeGuard<K>>,
+) -> Result<(Input, u64), WatchEnd> {
     let (input, version) = match event {
         WatchEvent::Added(object) | WatchEvent::Modified(object) => {
             let version = version_of(object.meta()).map_err(WatchEnd::Failed)?;
@@ -192,7 +206,7 @@ fn input_of<K: Watched>(event: WatchEvent<DeserializeGuard<K>>) -> Result<(Input
         WatchEvent::Bookmark(bookmark) => {
             let version = list_version::<K>("a bookmark", Some(&bookmark.metadata.resource_version));
             let version = version.map_err(WatchEnd::Failed)?;
-            (Input::Bookmark { kind: K::KIND, version }, version)
+            (Input::Bookmark { collection: collection.clone(), version }, version)
         }
         WatchEvent::Error(status) if status.code == 410 => return Err(WatchEnd::Forgotten),
         WatchEvent::Error(status) => return Err(WatchEnd::Failed(status.message.clone())),

@@ -26,8 +26,10 @@ pub struct GarbageCollection {
     pub orphans: Vec<Orphan>,
     /// Guests without a membership that files deactivated within the last 24 hours.
     pub pruned: usize,
-    /// The number of live guests, plus `pruned`.
+    /// The number of live guests of the watched namespaces, plus `pruned`.
     pub guests: usize,
+    /// The number of live guests of other namespaces, whose access does not change.
+    pub unwatched: usize,
     /// The number of orphans exceeds the limit, which suggests another cause. Their access does not change.
     pub too_many_orphans: bool,
     /// Revocations of access that no object declares: of orphans, and through shares that no longer exist. Each one has
@@ -56,10 +58,11 @@ pub fn plan(inputs: Inputs<'_>) -> GarbageCollection {
     if !inputs.directory_available {
         return collection;
     }
-    let live = || inputs.observed.guests().filter(|guest| guest.is_live());
+    let live = || inputs.observed.guests().filter(|guest| guest.is_live() && inputs.is_in_scope(guest));
     let orphans: Vec<_> = live().filter(|guest| is_declared_here(inputs, guest) && is_orphan(inputs, guest)).collect();
     collection.pruned = inputs.observed.guests().filter(|guest| is_pruned(inputs, guest)).count();
     collection.guests = live().count() + collection.pruned;
+    collection.unwatched = inputs.observed.live_count() - live().count();
     let gone = orphans.len() + collection.pruned;
     let many = match inputs.prune_scope {
         PruneScope::DeclaredPartners { at_most: Some(most) } => gone > most,
@@ -90,7 +93,7 @@ pub fn plan(inputs: Inputs<'_>) -> GarbageCollection {
 fn is_declared_here(inputs: Inputs<'_>, guest: &GuestRecord) -> bool {
     let whole =
         |mark: &OwnershipMark| guest.partner_name.is_empty() || inputs.is_whole(&mark.namespace, &guest.partner_name);
-    guest.mark.as_ref().is_some_and(whole)
+    inputs.is_in_scope(guest) && guest.mark.as_ref().is_some_and(whole)
 }
 
 /// Whether absence from the files is a request to remove a guest (`apply --prune`).
@@ -185,7 +188,8 @@ fn purge_guests(inputs: Inputs<'_>, collection: &mut GarbageCollection) {
     let pace = &inputs.workspace.purge;
     let lately = purged_lately(inputs.observed.purged(), inputs.now);
     // The percentage applies to the number of guests an hour ago, so that purges do not slow down the pace.
-    let marked = inputs.observed.guests().filter(|guest| guest.mark.is_some()).count() + lately as usize;
+    let marked = |guest: &&GuestRecord| guest.mark.is_some() && inputs.is_in_scope(guest);
+    let marked = inputs.observed.guests().filter(marked).count() + lately as usize;
     let at_most = u32::try_from((marked * usize::from(pace.per_hour_percent)).div_ceil(100)).unwrap_or(u32::MAX);
     let mut waiting: Vec<(Timestamp, &GuestRecord)> = inputs
         .observed
@@ -231,6 +235,7 @@ fn left_behind(inputs: Inputs<'_>) -> Vec<(ObjectRef, Vec<Step>)> {
     let left = |partner: &&PartnerRecord| {
         let mark = &partner.mark;
         inputs.prune_scope == PruneScope::Everything
+            && inputs.is_watched(&mark.namespace)
             && partner.is_live()
             && inputs.declared.partner(&mark.namespace, &mark.name).is_none()
             && !inputs.declared.has_partner_uid(&mark.uid)
@@ -296,7 +301,9 @@ fn unmarked_grants(inputs: Inputs<'_>) -> Vec<Step> {
     inputs
         .observed
         .guests()
-        .filter(|guest| guest.integrity == Integrity::Unreadable && !guest.grants.is_empty())
+        .filter(|guest| {
+            guest.integrity == Integrity::Unreadable && !guest.grants.is_empty() && inputs.is_in_scope(guest)
+        })
         .map(revoke)
         .collect()
 }
@@ -315,7 +322,7 @@ fn forgotten_shares(inputs: Inputs<'_>) -> Vec<Step> {
 /// partners of that name must be declared here.
 fn is_declarable_here(inputs: Inputs<'_>, share: &ShareRecord) -> bool {
     let mut named = inputs.observed.partners().filter(|partner| partner.mark.name == share.partner_name).peekable();
-    inputs.prune_scope == PruneScope::Everything
+    inputs.is_whole_cluster()
         || (named.peek().is_some() && named.all(|partner| inputs.is_whole(&partner.mark.namespace, &partner.mark.name)))
 }
 

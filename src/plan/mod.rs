@@ -26,8 +26,8 @@ pub use ownership::{is_orphan, is_paused};
 use jiff::Timestamp;
 
 use crate::api;
-use crate::cache::{CacheEntry, Kind, ObjectCache, ObjectRef};
-use crate::directory::{DirectoryCache, Operation, Owner, Revision};
+use crate::cache::{CacheEntry, Kind, ObjectCache, ObjectRef, WatchedNamespaces};
+use crate::directory::{DirectoryCache, GuestRecord, Operation, Owner, Revision};
 use crate::domain::{Email, Reason};
 use crate::workspace_policy::WorkspacePolicy;
 
@@ -52,6 +52,8 @@ pub struct Inputs<'a> {
     pub scope: AvailableFacts,
     /// How far the declared objects are complete.
     pub prune_scope: PruneScope,
+    /// The namespaces whose objects are declared here.
+    pub namespaces: &'a WatchedNamespaces,
     /// Now.
     pub now: Timestamp,
 }
@@ -78,7 +80,7 @@ impl AvailableFacts {
 /// here revokes nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PruneScope {
-    /// All objects: a cluster, listed in full.
+    /// All objects of the watched namespaces: a cluster, listed in full.
     Everything,
     /// The declared partners, each with all its memberships and shares: `apply --prune`.
     DeclaredPartners {
@@ -90,13 +92,31 @@ pub enum PruneScope {
 }
 
 impl Inputs<'_> {
+    /// Whether the objects of a namespace are declared here. A record whose ownership mark names another namespace
+    /// belongs to an object that is unknown here. No plan changes such a record, and none counts it.
+    pub fn is_watched(&self, namespace: &str) -> bool {
+        self.namespaces.contains(namespace)
+    }
+
+    /// Whether a guest may change here: the ownership mark names a watched namespace. A record without a readable mark
+    /// belongs to no namespace.
+    pub fn is_in_scope(&self, guest: &GuestRecord) -> bool {
+        guest.mark.as_ref().is_none_or(|mark| self.is_watched(&mark.namespace))
+    }
+
     /// Whether all memberships and shares of a partner are declared here.
     pub fn is_whole(&self, namespace: &str, partner: &str) -> bool {
-        match self.prune_scope {
-            PruneScope::Everything => true,
-            PruneScope::DeclaredPartners { .. } => self.declared.partner(namespace, partner).is_some(),
-            PruneScope::Declared => false,
-        }
+        self.is_watched(namespace)
+            && match self.prune_scope {
+                PruneScope::Everything => true,
+                PruneScope::DeclaredPartners { .. } => self.declared.partner(namespace, partner).is_some(),
+                PruneScope::Declared => false,
+            }
+    }
+
+    /// Whether all objects are declared here, of whatever namespace.
+    pub fn is_whole_cluster(&self) -> bool {
+        self.prune_scope == PruneScope::Everything && *self.namespaces == WatchedNamespaces::All
     }
 }
 

@@ -17,7 +17,7 @@ pub enum Ownership<'a> {
     Inheritable(&'a GuestRecord),
     /// A deactivated record; a new membership reactivates it as Invited.
     Reactivatable(&'a GuestRecord),
-    /// A live record that another membership owns.
+    /// A live record that another membership owns, or any record of a namespace that is not watched.
     OwnedByOther,
     /// A user without an ownership mark of guestlist.
     Unmanaged,
@@ -40,7 +40,7 @@ impl<'a> Ownership<'a> {
 /// Determines the relation of a membership to the directory's record.
 pub fn ownership<'a>(inputs: Inputs<'a>, entry: &Membership) -> Ownership<'a> {
     let uid = entry.metadata.uid.as_deref().unwrap_or_default();
-    if let Some(record) = inputs.observed.live_by_uid(uid) {
+    if let Some(record) = live_by_uid(inputs, uid) {
         return Ownership::Owned(record);
     }
     let Some(email) = &entry.reading.terms.email else { return Ownership::Absent };
@@ -49,6 +49,10 @@ pub fn ownership<'a>(inputs: Inputs<'a>, entry: &Membership) -> Ownership<'a> {
         return Ownership::Unreadable;
     }
     let Some(mark) = &record.mark else { return Ownership::Unmanaged };
+    // The object that owns the record is unknown here, so the address stays taken, also of a deactivated guest.
+    if !inputs.is_in_scope(record) {
+        return Ownership::OwnedByOther;
+    }
     if record.deactivated_at.is_some() {
         return Ownership::Reactivatable(record);
     }
@@ -64,6 +68,11 @@ pub fn ownership<'a>(inputs: Inputs<'a>, entry: &Membership) -> Ownership<'a> {
     } else {
         Ownership::Inheritable(record)
     }
+}
+
+/// The live guest whose ownership mark has a UID, and names a watched namespace.
+pub fn live_by_uid<'a>(inputs: Inputs<'a>, uid: &str) -> Option<&'a GuestRecord> {
+    inputs.observed.live_by_uid(uid).filter(|record| inputs.is_in_scope(record))
 }
 
 /// Whether a membership may inherit a live ownership mark for its address: it has the same name, or the same partner.
@@ -98,7 +107,8 @@ pub fn is_behind(inputs: Inputs<'_>, share: &CachedMetadata, grant: &Grant) -> b
 }
 
 /// Whether no object declares a guest with an ownership mark: none has its UID, and none can inherit it. An unreadable
-/// membership of the same name may declare the guest. A membership of the same name with another address does not.
+/// membership of the same name may declare the guest. A membership of the same name with another address does not. A
+/// guest of a namespace that is not watched is no orphan.
 pub fn is_orphan(inputs: Inputs<'_>, guest: &GuestRecord) -> bool {
     let Some(mark) = &guest.mark else { return false };
     let unreadable = || {
@@ -109,7 +119,11 @@ pub fn is_orphan(inputs: Inputs<'_>, guest: &GuestRecord) -> bool {
         let mut heirs = inputs.declared.memberships_for(&guest.address);
         heirs.any(|heir| matches!(ownership(inputs, heir), Ownership::Inheritable(_)))
     };
-    guest.is_live() && !inputs.declared.has_membership_uid(&mark.uid) && !unreadable() && !passes()
+    guest.is_live()
+        && inputs.is_in_scope(guest)
+        && !inputs.declared.has_membership_uid(&mark.uid)
+        && !unreadable()
+        && !passes()
 }
 
 /// Whether a membership's own reconcile handles a guest with an ownership mark: the membership is readable, and owns or
@@ -118,7 +132,7 @@ pub fn is_processed(inputs: Inputs<'_>, guest: &GuestRecord) -> bool {
     let Some(mark) = &guest.mark else { return false };
     if let Some(slot) = inputs.declared.membership_by_uid(&mark.uid) {
         // If two records have one UID, the membership handles only one.
-        let own = inputs.observed.live_by_uid(&mark.uid).is_some_and(|record| record.id == guest.id);
+        let own = live_by_uid(inputs, &mark.uid).is_some_and(|record| record.id == guest.id);
         return own && slot.read().is_some();
     }
     let mut heirs = inputs.declared.memberships_for(&guest.address);

@@ -172,7 +172,8 @@ fn remove(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner) -
     let mut steps = Vec::new();
     if let Some(record) = partner.record {
         // No object declares these guests, so the deletion of their partner removes them.
-        for guest in inputs.observed.guests_of(&record.id).filter(|guest| guest.is_live()) {
+        let live = |guest: &&GuestRecord| guest.is_live() && inputs.is_in_scope(guest);
+        for guest in inputs.observed.guests_of(&record.id).filter(live) {
             let declared = guest.mark.as_ref().is_some_and(|mark| inputs.declared.has_membership_uid(&mark.uid));
             if !declared {
                 steps.extend(end(guest));

@@ -87,7 +87,8 @@ fn holders<'a>(inputs: Inputs<'a>, slot: &ShareSlot) -> Vec<&'a GuestRecord> {
         CacheEntry::Read(entry) => {
             let partners = inputs.observed.partners_named(namespace(meta), &entry.reading.terms.partner);
             let guests = partners.flat_map(|partner| inputs.observed.guests_of(&partner.id));
-            inputs.observed.holders(uid(meta)).chain(guests).collect()
+            let found = inputs.observed.holders(uid(meta)).chain(guests);
+            found.filter(|guest| inputs.is_in_scope(guest)).collect()
         }
         // The partner is unknown, so the result is all guests of the namespace.
         CacheEntry::Unreadable { .. } => {

@@ -44,7 +44,7 @@ fn restored() -> Client {
 #[tokio::test]
 async fn watch_ended_early_lists_again_and_accepts_lower_version() {
     let (sender, mut inbox) = tokio::sync::mpsc::channel(16);
-    let following = tokio::spawn(follow::<LocalPartner>(restored(), sender));
+    let following = tokio::spawn(follow::<LocalPartner>(restored(), None, sender));
     let mut seen = Vec::new();
     while seen.len() < 2 {
         let input = tokio::time::timeout(std::time::Duration::from_mins(1), inbox.recv()).await;
@@ -89,7 +89,7 @@ fn list(version: &str, items: &[serde_json::Value]) -> serde_json::Value {
 /// The report of a failure, and the inputs before it.
 async fn failure(client: Client) -> (String, usize) {
     let (sender, mut inbox) = tokio::sync::mpsc::channel(16);
-    let following = tokio::spawn(follow::<LocalPartner>(client, sender));
+    let following = tokio::spawn(follow::<LocalPartner>(client, None, sender));
     let mut before = 0;
     loop {
         let input = tokio::time::timeout(std::time::Duration::from_mins(1), inbox.recv()).await;
@@ -180,7 +180,7 @@ async fn followed(answers: Vec<Answer>) -> Vec<(String, Duration)> {
         }
     });
     let (sender, mut inbox) = tokio::sync::mpsc::channel(16);
-    let following = tokio::spawn(follow::<LocalPartner>(Client::new(service, "default"), sender));
+    let following = tokio::spawn(follow::<LocalPartner>(Client::new(service, "default"), None, sender));
     let all = async {
         while requests.lock().unwrap().len() < expected {
             tokio::select! {

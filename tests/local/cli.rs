@@ -38,6 +38,7 @@ fn wrong_usage_is_status_two() {
         &["check"],
         &["check", "-o", "xml", "-"],
         &["run", "--workers"],
+        &["run", "--namespace"],
         &["apply", "--workspace", "w"],
         &["detach"],
         &["detach", "--all", "--orphans"],
@@ -46,6 +47,32 @@ fn wrong_usage_is_status_two() {
         let (status, out, err) = guestlist(arguments);
         assert_eq!((status, out.as_str()), (2, ""), "{arguments:?}");
         assert!(err.contains("error"), "{arguments:?}: {err}");
+    }
+}
+
+#[test]
+fn wrong_namespaces_of_run_are_named() {
+    for (arguments, words) in [
+        (&["--namespace", ""][..], "the name of a namespace is empty"),
+        (&["--namespace=a,"], "the name of a namespace is empty"),
+        (&["--namespace=Team"], "\"Team\" is not the name of a namespace"),
+        (&["--namespace", "team-*"], "\"team-*\" is not the name of a namespace"),
+        (&["--namespace=a", "--namespace=b,a"], "the namespace \"a\" is given twice"),
+    ] {
+        let (status, out, err) = guestlist(&[&["run"], arguments].concat());
+        assert_eq!((status, out.as_str()), (2, ""), "{arguments:?}");
+        assert!(err.starts_with("error: --namespace: ") && err.contains(words), "{arguments:?}: {err}");
+    }
+    for (variable, words) in [("", "is empty"), ("a,b,a", "given twice"), ("a b", "is not the name")] {
+        let output = Command::cargo_bin("guestlist")
+            .unwrap()
+            .env_clear()
+            .env("GUESTLIST_NAMESPACE", variable)
+            .arg("run")
+            .output();
+        let output = output.unwrap();
+        let err = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && err.contains(words), "{variable:?}: {err}");
     }
 }
 

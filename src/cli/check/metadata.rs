@@ -6,12 +6,12 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 
 use super::annotation;
 use super::finding::{Code, Finding, Location};
-use super::names::{is_label, is_label_value, is_qualified, is_subdomain};
+use super::names::{is_label_value, is_qualified, is_subdomain};
 use super::schema::{Checker, form};
 use crate::api;
 use crate::cache::Kind;
-use crate::domain::quote;
 use crate::domain::time::instant;
+use crate::domain::{is_dns_label, quote};
 use crate::yaml::{
     self,
     node::{MapEntry, Node, Value, field_mark},
@@ -83,7 +83,7 @@ fn take(field: &MapEntry, kind: Kind, path: &str, meta: &mut ObjectMeta, checker
         }
         "namespace" => {
             let given = text(field, path, checker).filter(|name| !name.is_empty());
-            if let Some(name) = given.as_deref().filter(|name| !is_label(name)) {
+            if let Some(name) = given.as_deref().filter(|name| !is_dns_label(name)) {
                 let form = "lower-case letters, digits and '-', at most 63";
                 checker.report(&field_mark(field), path, format!("{} is not a namespace: {form}", quote(name)));
             }

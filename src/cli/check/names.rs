@@ -1,13 +1,8 @@
-//! The names that Kubernetes accepts: of objects, namespaces, labels, annotations and finalizers.
+//! The names that Kubernetes accepts: of objects, labels, annotations and finalizers.
 
 /// Whether a text is a valid object name: a DNS subdomain in lower case.
 pub fn is_subdomain(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(is_part)
-}
-
-/// Whether a text is a valid namespace name: a DNS label.
-pub fn is_label(name: &str) -> bool {
-    name.len() <= 63 && is_part(name)
 }
 
 /// Whether a text is a valid name of a label, an annotation or a finalizer: `name`, or `domain/name`.

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::finding::{Code, Finding, Location};
 use super::names::is_subdomain;
 use super::object::ManifestObject;
-use crate::cache::{AnyCachedObject, CacheEntry, Kind, ObjectCache, ObjectRef, Share};
+use crate::cache::{ALL_NAMESPACES, AnyCachedObject, CacheEntry, Kind, ObjectCache, ObjectRef, Share};
 use crate::directory::{DirectoryCache, Owner};
 use crate::domain::{Reason, quote, time};
 use crate::plan::evaluate::evaluate;
@@ -46,7 +46,7 @@ pub fn all(
             findings.push(Finding { other: Some(other.clone()), ..finding });
             // A duplicate is still checked by the rules of a single object.
             let mut alone = ObjectCache::default();
-            alone.replace(key.kind, vec![declared.into()]);
+            alone.replace(&key.kind.into(), vec![declared.into()]);
             let place = LocatedObject { key, source, root, broken };
             place.report(own(&alone, &place.key), None, |_| None, findings);
             continue;
@@ -56,7 +56,7 @@ pub fn all(
         judged.push(LocatedObject { key, source, root, broken });
     }
     for (kind, list) in lists {
-        index.replace(kind, list);
+        index.replace(&kind.into(), list);
     }
     let nobody = WorkspacePolicy::default();
     let workspace = policy.unwrap_or(&nobody);
@@ -71,6 +71,7 @@ pub fn all(
         invitations: &NO_INVITATIONS,
         scope: AvailableFacts { directory: false, policy: policy.is_some(), incumbents: true },
         prune_scope: PruneScope::Declared,
+        namespaces: &ALL_NAMESPACES,
         now,
     };
     for object in &judged {

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::manifests::DesiredState;
 use super::object_store::InMemoryObjects;
 use super::session::CompletedStep;
-use crate::cache::{CacheEntry, Kind, ObjectCache, ObjectRef};
+use crate::cache::{ALL_NAMESPACES, CacheEntry, Kind, ObjectCache, ObjectRef};
 use crate::directory::{DirectoryCache, DirectoryReader, DirectoryWriter, Epoch, GuestRecord, Snapshot};
 use crate::domain::Email;
 use crate::engine::{Task, TaskSubject};
@@ -41,7 +41,7 @@ impl EarlyRevocation {
         let objects = Arc::new(InMemoryObjects::holding(desired.objects.iter().cloned(), clock.clone()));
         let mut index = ObjectCache::default();
         for kind in Kind::ALL {
-            index.replace(kind, objects.list(kind).into_iter().map(Into::into).collect());
+            index.replace(&kind.into(), objects.list(kind).into_iter().map(Into::into).collect());
         }
         let (mut directory_cache, mut failed) = (DirectoryCache::default(), Vec::new());
         let mut keys: Vec<ObjectRef> = index.keys(Kind::Membership).collect();
@@ -133,6 +133,7 @@ fn inputs<'a>(
         invitations: &NO_INVITATIONS,
         scope: AvailableFacts::SPECS,
         prune_scope: desired.prune_scope,
+        namespaces: &ALL_NAMESPACES,
         now,
     }
 }

@@ -229,11 +229,11 @@ fn begin(runner: &mut Runner, objects: &InMemoryObjects, snapshot: Snapshot) {
     runner.handle(Input::Loaded(Box::new(snapshot)));
     for kind in Kind::ALL {
         let listed = objects.list(kind).into_iter().map(Into::into).collect();
-        runner.handle(Input::Listed { kind, objects: listed, version: objects.version() });
+        runner.handle(Input::Listed { collection: kind.into(), objects: listed, version: objects.version() });
     }
     // In memory nothing else changes the objects, so each list stays complete.
     for kind in Kind::ALL {
-        runner.handle(Input::Bookmark { kind, version: u64::MAX });
+        runner.handle(Input::Bookmark { collection: kind.into(), version: u64::MAX });
     }
 }
 

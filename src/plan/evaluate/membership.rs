@@ -10,8 +10,8 @@ use super::admission::claim_violations;
 use super::inviter::{Inviter, inviter, inviter_violation};
 use super::partner::{EvaluatedPartner, Presence};
 use super::{Decision, PendingReason};
-use crate::cache::{CacheEntry, Kind, Membership, ObjectRef};
-use crate::directory::{GuestRecord, Login, MfaRecord, Origin};
+use crate::cache::{CacheEntry, Kind, Membership, ObjectRef, WatchedNamespaces};
+use crate::directory::{GuestRecord, Login, MfaRecord, Origin, PartnerRecord};
 use crate::domain::{Adoption, Email, Methods, Reason, all_methods};
 use crate::validation::{Violation, cross_object, messages};
 
@@ -361,8 +361,19 @@ fn is_workspace_user(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, email: 
         .declared
         .partners_of_host_admin(email)
         .any(|(space, _)| !inputs.scope.policy || inputs.workspace.allows_admin(space, email));
+    // The partners of other namespaces are known by their records alone.
+    let runs_elsewhere = || {
+        let named = |partner: &PartnerRecord| {
+            let space = &partner.mark.namespace;
+            !inputs.is_watched(space)
+                && partner.host_admins.contains(email)
+                && (!inputs.scope.policy || inputs.workspace.allows_admin(space, email))
+        };
+        *inputs.namespaces != WatchedNamespaces::All
+            && inputs.observed.partners().filter(|partner| partner.is_live()).any(named)
+    };
     let user = inputs.observed.user(email).is_some() && !adopts(inputs, partner);
-    runs_a_partner || inputs.observed.owns_any_account(email) || user
+    runs_a_partner || inputs.observed.owns_any_account(email) || user || runs_elsewhere()
 }
 
 /// Whether both the spec and the workspace policy allow adoption.

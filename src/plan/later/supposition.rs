@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::super::{AvailableFacts, Inputs, NO_INVITATIONS, PruneScope, plan};
-use crate::cache::{Object, ObjectCache, ObjectRef};
+use crate::cache::{ALL_NAMESPACES, Object, ObjectCache, ObjectRef};
 use crate::directory::apply::{AppliedRecord, ApplyContext, apply};
 use crate::directory::{
     AccountRecord, DirectoryCache, GuestChange, GuestId, GuestRecord, Integrity, Login, MfaRecord, NewGuest, Operation,
@@ -43,6 +43,7 @@ impl<'a> Frame<'a> {
             invitations: &NO_INVITATIONS,
             scope: AvailableFacts::ALL,
             prune_scope,
+            namespaces: &ALL_NAMESPACES,
             now,
         }
     }

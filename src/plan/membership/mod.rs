@@ -11,7 +11,7 @@ use super::common;
 use super::evaluate::{Decision, EvaluatedMembership, EvaluatedPartner, EvaluatedShare};
 use super::lifecycle::State;
 use super::missing_guests;
-use super::ownership::{Ownership, annotation, is_being_deleted, is_paused, uid};
+use super::ownership::{Ownership, annotation, is_being_deleted, is_paused, live_by_uid, uid};
 use super::{Event, Finalizer, Inputs, Plan, Status, Step};
 use crate::api;
 use crate::cache::{CacheEntry, Membership};
@@ -102,7 +102,7 @@ fn unreadable(
     slot: &CacheEntry<api::GuestMembershipStatus, crate::validation::MembershipTerms>,
 ) -> Plan {
     let meta = slot.metadata();
-    let record = inputs.observed.live_by_uid(uid(meta));
+    let record = live_by_uid(inputs, uid(meta));
     if !inputs.directory_available {
         return Plan::nothing();
     }

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::fmt::{self, Write};
 use std::rc::Rc;
 
-use guestlist::cache::{ObjectCache, ObjectRef};
+use guestlist::cache::{ALL_NAMESPACES, ObjectCache, ObjectRef};
 use guestlist::directory::{DirectoryCache, GuestChange, NewGuest, Operation, Owner, Revision};
 use guestlist::plan::{AvailableFacts, Finalizer, Inputs, Plan, PruneScope, Step, gc, plan};
 use guestlist::workspace_policy::WorkspacePolicy;
@@ -85,6 +85,7 @@ impl<'a> Operator<'a> {
             invitations: &guestlist::plan::NO_INVITATIONS,
             scope: AvailableFacts::ALL,
             prune_scope: PruneScope::Everything,
+            namespaces: &ALL_NAMESPACES,
             now: instant(look.state),
         }
     }

@@ -184,7 +184,7 @@ fn counts_of_statuses_equal_a_recount_after_any_events() {
                     let names: BTreeSet<&str> = (0..dice.roll(4)).map(|_| dice.of(&["a", "b", "c"])).collect();
                     let keys = names.into_iter().map(|name| ObjectRef::new(kind, "ns", name));
                     let listed = keys.map(|key| object(&mut dice, &key, version).into()).collect();
-                    objects.replace(kind, listed);
+                    objects.replace(&kind.into(), listed);
                 }
                 _ => {
                     let key = key(&mut dice);
@@ -197,7 +197,7 @@ fn counts_of_statuses_equal_a_recount_after_any_events() {
             seen.extend(objects.status_counts().keys().copied());
         }
         for kind in Kind::ALL {
-            objects.replace(kind, Vec::new());
+            objects.replace(&kind.into(), Vec::new());
         }
         assert!(objects.status_counts().is_empty(), "seed {seed}");
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use guestlist::cache::{Kind, StatusFact};
+use guestlist::cache::{Collection, Kind, StatusFact};
 use guestlist::directory::{CallReport, SignInGate};
 use guestlist::domain::Reason;
 use guestlist::engine::{EngineHealth, EngineStats, ReadinessProblem, Reconcile, ReconcileOutcome};
@@ -67,8 +67,7 @@ fn leader() -> Metrics {
     metrics.panicked("plan", 2);
     metrics.lead(true);
     metrics.measure(stats());
-    let listed = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
-    let mut health = EngineHealth { listed, directory: true, orphans: 4, ..EngineHealth::default() };
+    let mut health = EngineHealth { directory: true, orphans: 4, ..EngineHealth::default() };
     health.sign_in = SignInGate::Open(vec!["a flow".to_owned()]);
     health.problems.insert("TooManyOrphans", "4 of 9".to_owned());
     metrics.readiness(&health);
@@ -148,14 +147,16 @@ fn standby_has_no_facts_and_keeps_its_counters() {
 
 #[test]
 fn each_problem_of_readiness_has_its_gauge() {
-    let listed = || Kind::ALL.iter().map(|kind| kind.as_str()).collect();
-    let ready = || EngineHealth { listed: listed(), directory: true, ..EngineHealth::default() };
+    let ready = || EngineHealth { directory: true, ..EngineHealth::default() };
     let with = |subject: &'static str| {
         let mut health = ready();
         health.problems.insert(subject, "a problem".to_owned());
         health
     };
     let unwritable = EngineHealth { write_problem: Some("disk full".to_owned()), ..ready() };
+    let collection = || Collection { kind: Kind::Membership, namespace: Some("team-a".into()) };
+    let unwatched = EngineHealth { watch_problems: [(collection(), "a problem".to_owned())].into(), ..ready() };
+    let unlisted = EngineHealth { unlisted: [collection()].into(), ..ready() };
     let starting = EngineHealth { directory: false, ..ready() };
     assert_eq!(ready().readiness_problems(), BTreeSet::new());
     for (health, problem) in [
@@ -164,7 +165,8 @@ fn each_problem_of_readiness_has_its_gauge() {
         (with("DirectoryBehind"), ReadinessProblem::DirectoryBehind),
         (with("PolicyUnreadable"), ReadinessProblem::PolicyUnreadable),
         (with("TooManyOrphans"), ReadinessProblem::TooManyOrphans),
-        (with("GuestMembership"), ReadinessProblem::WatchFailed),
+        (unwatched, ReadinessProblem::WatchFailed),
+        (unlisted, ReadinessProblem::Starting),
         (with("API server"), ReadinessProblem::ApiServerUnavailable),
         (with("Lease"), ReadinessProblem::LeaseUnavailable),
         (starting, ReadinessProblem::Starting),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use futures::executor::block_on;
-use guestlist::cache::{Kind, Object, ObjectRef};
+use guestlist::cache::{Collection, Kind, Object, ObjectRef, WatchedNamespaces};
 use guestlist::directory::sqlite::{Inline, OpenMode, Store};
 use guestlist::directory::{
     AccountRecord, Changed, DirectoryReader, DirectoryWriter, Epoch, Error, GuestChange, GuestRecord, Import,
@@ -89,6 +89,8 @@ pub struct Sim {
     pub sweeper: GarbageCollector,
     /// The workspace policy of the next process.
     pub policy: String,
+    /// The namespaces that the next process watches.
+    pub namespaces: WatchedNamespaces,
     /// The fault, and the number of its call.
     pub trouble: Option<(usize, Trouble)>,
     /// Addresses whose directory calls all fail.
@@ -150,8 +152,8 @@ pub struct Sim {
     /// Another party changes records that only guestlist writes: the operator may correct that.
     pub is_tampered_with: bool,
     pub(super) running: Vec<Running>,
-    pub(super) places: BTreeMap<Kind, usize>,
-    pub(super) bookmarks: BTreeMap<Kind, u64>,
+    pub(super) places: BTreeMap<Collection, usize>,
+    pub(super) bookmarks: BTreeMap<Collection, u64>,
     pub(super) changed: BTreeSet<Changed>,
     pub epoch: Epoch,
     random: u64,
@@ -188,6 +190,7 @@ impl Sim {
             directory,
             engine: engine(planner, guestlist::plan::gc::plan, POLICY),
             policy: POLICY.to_owned(),
+            namespaces: WatchedNamespaces::All,
             now: "2027-01-01T00:00:00Z".parse().unwrap(),
             planner,
             sweeper: guestlist::plan::gc::plan,
@@ -269,7 +272,8 @@ impl Sim {
         if self.store_bug != Some(StoreBug::EpochStays) {
             self.epoch = block_on(self.directory.lead()).unwrap();
         }
-        self.engine = engine(self.planner, self.sweeper, &self.policy);
+        self.engine = engine(self.planner, self.sweeper, &self.policy).with_namespaces(self.namespaces.clone());
+        (self.places, self.bookmarks) = (BTreeMap::new(), BTreeMap::new());
         self.started = self.now;
         self.lapsed = false;
         self.successor = None;
@@ -284,21 +288,32 @@ impl Sim {
         }
     }
 
-    /// A complete list of a kind at a version; the watch continues from there.
+    /// Complete lists of a kind at a version; the watches continue from there.
     pub fn list_at(&mut self, kind: Kind, version: u64) {
+        for collection in self.namespaces.collections().into_iter().filter(|collection| collection.kind == kind) {
+            self.list_collection_at(collection, version);
+        }
+    }
+
+    /// A complete list of a collection at a version; the watch continues from there.
+    pub fn list_collection_at(&mut self, collection: Collection, version: u64) {
+        let kind = collection.kind;
         let all = self.server.at(version);
-        let mut objects: Vec<_> =
-            all.iter().filter(|(key, _)| key.kind == kind).map(|(_, object)| self.read(kind, object).into()).collect();
+        let listed = all.iter().filter(|(key, _)| collection.contains(key));
+        let mut objects: Vec<_> = listed.map(|(_, object)| self.read(kind, object).into()).collect();
         if self.store_bug == Some(StoreBug::RelistKeepsGoneObjects) {
             let gone = |entry: &&Entry| {
-                entry.key.kind == kind && entry.object.is_none() && self.engine.objects().metadata(&entry.key).is_some()
+                collection.contains(&entry.key)
+                    && entry.object.is_none()
+                    && self.engine.objects().metadata(&entry.key).is_some()
             };
             let gone = self.server.history.iter().filter(gone).filter(|entry| !all.contains_key(&entry.key));
             objects.extend(gone.map(|entry| self.read(kind, &entry.last).into()));
         }
-        self.places.insert(kind, self.server.history.iter().filter(|entry| entry.version <= version).count());
-        self.bookmarks.insert(kind, 0);
-        self.engine.handle(Input::Listed { kind, objects, version }, self.now);
+        let place = self.server.history.iter().filter(|entry| entry.version <= version).count();
+        self.places.insert(collection.clone(), place);
+        self.bookmarks.insert(collection.clone(), 0);
+        self.engine.handle(Input::Listed { collection, objects, version }, self.now);
     }
 
     /// An object in the operator's form.
@@ -362,7 +377,8 @@ impl Sim {
     /// The same for one process.
     pub(super) fn step_of_leader(&mut self) -> bool {
         self.start();
-        let mut waiting: Vec<Kind> = Kind::ALL.into_iter().filter(|kind| self.has_news(*kind)).collect();
+        let watched = self.places.keys().filter(|collection| self.has_news(collection));
+        let mut waiting: Vec<Collection> = watched.cloned().collect();
         let (news, told) = (waiting.len(), usize::from(!self.changed.is_empty()));
         let choices = news + told + self.running.len();
         if choices == 0 && self.successor.is_some() {
@@ -374,7 +390,7 @@ impl Sim {
         }
         let choice = self.draw(choices);
         if choice < news {
-            self.deliver(waiting.swap_remove(choice));
+            self.deliver(&waiting.swap_remove(choice));
         } else if choice < news + told {
             self.tell();
         } else {
@@ -449,9 +465,10 @@ impl Sim {
 
     /// The version up to which every watch has delivered its events.
     fn delivered(&self) -> u64 {
-        let of =
-            |kind| self.next_event(kind).map_or(self.server.version, |place| self.server.history[place].version - 1);
-        Kind::ALL.into_iter().map(of).min().unwrap_or_default()
+        let of = |collection: &Collection| {
+            self.next_event(collection).map_or(self.server.version, |place| self.server.history[place].version - 1)
+        };
+        self.places.keys().map(of).min().unwrap_or_default()
     }
 
     /// The objects in the engine's cache.
@@ -479,24 +496,25 @@ impl Sim {
 
     // --- deliveries to the operator
 
-    fn next_event(&self, kind: Kind) -> Option<usize> {
-        let place = self.places[&kind];
-        (place..self.server.history.len()).find(|place| self.server.history[*place].key.kind == kind)
+    fn next_event(&self, collection: &Collection) -> Option<usize> {
+        let place = self.places[collection];
+        (place..self.server.history.len()).find(|place| collection.contains(&self.server.history[*place].key))
     }
 
-    fn has_news(&self, kind: Kind) -> bool {
-        let has_news = self.next_event(kind).is_some() || self.bookmarks[&kind] < self.server.version;
-        has_news && !self.silent.contains(&kind)
+    fn has_news(&self, collection: &Collection) -> bool {
+        let has_news = self.next_event(collection).is_some() || self.bookmarks[collection] < self.server.version;
+        has_news && !self.silent.contains(&collection.kind)
     }
 
-    pub fn deliver(&mut self, kind: Kind) {
-        let Some(place) = self.next_event(kind) else {
-            self.places.insert(kind, self.server.history.len());
-            self.bookmarks.insert(kind, self.server.version);
-            self.engine.handle(Input::Bookmark { kind, version: self.server.version }, self.now);
+    pub fn deliver(&mut self, collection: &Collection) {
+        let (kind, version) = (collection.kind, self.server.version);
+        let Some(place) = self.next_event(collection) else {
+            self.places.insert(collection.clone(), self.server.history.len());
+            self.bookmarks.insert(collection.clone(), version);
+            self.engine.handle(Input::Bookmark { collection: collection.clone(), version }, self.now);
             return;
         };
-        self.places.insert(kind, place + 1);
+        self.places.insert(collection.clone(), place + 1);
         let entry = &self.server.history[place];
         if entry.object.is_none() && self.store_bug == Some(StoreBug::DeletionsAreLost) {
             return;
@@ -518,8 +536,8 @@ impl Sim {
 
     /// A watch loses its pending events.
     pub fn lose_events(&mut self) {
-        for kind in Kind::ALL {
-            self.places.insert(kind, self.server.history.len());
+        for place in self.places.values_mut() {
+            *place = self.server.history.len();
         }
     }
 
@@ -598,6 +616,7 @@ impl Sim {
             invitations: &NO_INVITATIONS,
             scope: AvailableFacts::ALL,
             prune_scope: PruneScope::Everything,
+            namespaces: &self.namespaces,
             now,
         }
     }

@@ -102,7 +102,7 @@ fn nothing_is_swept_before_each_kind_was_listed() {
     let mut engine = Engine::new(sim.engine.owner().clone(), sim.engine.workspace().clone(), 4);
     engine.handle(Input::Loaded(Box::new(sim.everything())), sim.now);
     for kind in [Kind::Partner, Kind::Share] {
-        engine.handle(Input::Listed { kind, objects: Vec::new(), version: 1 }, sim.now);
+        engine.handle(Input::Listed { collection: kind.into(), objects: Vec::new(), version: 1 }, sim.now);
     }
     for hours in [0, 1, 30] {
         assert_eq!(engine.tasks(sim.now + SignedDuration::from_hours(hours)), []);
@@ -143,7 +143,7 @@ fn membership_back_unseen_keeps_access_among_many_orphans() {
         vanish(&mut sim, Membership, name);
     }
     while sim.engine.objects().keys(Membership).count() > 75 {
-        sim.deliver(Membership);
+        sim.deliver(&Membership.into());
     }
     // The last ones come back, and the watch does not report it yet.
     let back = gone.split_off(20);
@@ -238,7 +238,7 @@ fn marks_of_other_cluster_stop_operator_before_any_change() {
     let mut engine = Engine::new(owner, WorkspacePolicy::default(), 4);
     engine.handle(Input::Loaded(Box::new(sim.everything())), sim.now);
     for kind in Kind::ALL {
-        engine.handle(Input::Listed { kind, objects: Vec::new(), version: 1 }, sim.now);
+        engine.handle(Input::Listed { collection: kind.into(), objects: Vec::new(), version: 1 }, sim.now);
     }
     assert_eq!(engine.tasks(sim.now + SignedDuration::from_hours(1)), []);
     let stopped = engine.fatal_error().unwrap_or_default();
@@ -285,7 +285,7 @@ fn engine_waiting_for_lists_is_not_woken_repeatedly() {
     crowd(&mut sim, 1);
     let mut engine = Engine::new(sim.engine.owner().clone(), sim.engine.workspace().clone(), 4);
     engine.handle(Input::Loaded(Box::new(sim.everything())), sim.now);
-    engine.handle(Input::Listed { kind: Membership, objects: Vec::new(), version: 1 }, sim.now);
+    engine.handle(Input::Listed { collection: Membership.into(), objects: Vec::new(), version: 1 }, sim.now);
     assert_eq!((engine.tasks(sim.now), engine.next_check()), (vec![], None));
 }
 

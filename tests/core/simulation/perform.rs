@@ -145,6 +145,9 @@ impl Sim {
     }
 
     fn answer(&mut self, running: &Running, ask: Ask) -> Result<Answer, Broken> {
+        if let Ask::Get(key) | Ask::Patch(key, ..) | Ask::Delete(key, ..) | Ask::HasMembers(key) = &ask {
+            assert!(self.namespaces.contains(&key.namespace), "the operator has no rights in the namespace of {key}");
+        }
         Ok(match ask {
             Ask::Get(key) => {
                 let object = self.call(format!("get {key}"), |server, _| server.object(&key).cloned().ok_or(404))?;
@@ -352,6 +355,9 @@ impl Sim {
         rules::no_hour_has_more_mails(&self.sent, self.engine.workspace().invitations_per_hour);
         self.deactivations += rules::came_alive(&after, before);
         self.destructions += rules::purged(before, &after);
+        if worlds::watches_a_part(self) {
+            return self.note_purge(operation);
+        }
         if self.watch.is_some() {
             worlds::look(self, running, operation, before, &after);
             return self.note_purge(operation);

@@ -301,7 +301,7 @@ fn pause_of_a_partner_holds_before_its_watch_reports_it() {
     let pause = json!({"metadata": {"annotations": {"guestlist.dev/paused": "true"}}});
     sim.server.patch(&key(Partner, "acme"), PatchTarget::Object, &pause, sim.now).unwrap();
     sim.edit(Share, "instagram", json!({"exclude": null}));
-    sim.deliver(Share);
+    sim.deliver(&Share.into());
     for _ in 0..3 {
         for (subject, task) in sim.engine.tasks(sim.now) {
             sim.perform_now(subject, task);

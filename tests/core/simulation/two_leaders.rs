@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use guestlist::cache::Kind;
+use guestlist::cache::Collection;
 use guestlist::directory::{Changed, Epoch};
 use guestlist::engine::{Engine, Task};
 use guestlist::workspace_policy::WorkspacePolicy;
@@ -32,8 +32,8 @@ pub struct Former {
     engine: Engine,
     under_way: Vec<UnderWay>,
     running: Vec<Running>,
-    places: BTreeMap<Kind, usize>,
-    bookmarks: BTreeMap<Kind, u64>,
+    places: BTreeMap<Collection, usize>,
+    bookmarks: BTreeMap<Collection, u64>,
     pub changed: BTreeSet<Changed>,
     own: BTreeSet<u64>,
     epoch: Epoch,

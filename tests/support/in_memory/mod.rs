@@ -16,7 +16,7 @@ use std::path::Path;
 
 use futures::executor::block_on;
 use guestlist::api;
-use guestlist::cache::{Kind, Object, ObjectCache, ObjectRef};
+use guestlist::cache::{Kind, Object, ObjectCache, ObjectRef, WatchedNamespaces};
 use guestlist::directory::Import;
 use guestlist::directory::sqlite::{Inline, OpenMode, Store};
 use guestlist::directory::{
@@ -51,6 +51,8 @@ pub struct World {
     pub directory: Inline,
     /// The partners whose undeclared guests may be deactivated.
     pub prune_scope: PruneScope,
+    /// The namespaces that the operator watches.
+    pub namespaces: WatchedNamespaces,
     owner: Owner,
     epoch: Epoch,
     counter: u64,
@@ -95,6 +97,7 @@ impl World {
         let mut world = Self {
             now: "2027-01-01T00:00:00Z".parse().unwrap(),
             prune_scope: PruneScope::Everything,
+            namespaces: WatchedNamespaces::All,
             objects: BTreeMap::new(),
             index: ObjectCache::default(),
             directory_cache: DirectoryCache::default(),
@@ -179,6 +182,7 @@ impl World {
             invitations: &guestlist::plan::NO_INVITATIONS,
             scope: AvailableFacts::ALL,
             prune_scope: self.prune_scope,
+            namespaces: &self.namespaces,
             now: self.now,
         }
     }

@@ -9,6 +9,7 @@ pub mod planted;
 mod promise;
 mod rest;
 mod scenes;
+mod scoped;
 
 use std::collections::BTreeMap;
 
@@ -25,6 +26,7 @@ use crate::support::worlds::reference::View;
 pub use check::{is_tried, look};
 use planted::Bug;
 use rest::is_right_at_rest;
+pub use scoped::watches_a_part;
 
 /// The facts that no operation of the operator changes.
 #[derive(Clone, PartialEq)]
