@@ -63,6 +63,13 @@ impl Stage {
         Self { operator: crate::furnish(Operator::prepare(&plane)), plane }
     }
 
+    /// Starts everything but the operator, which has rights in the first of these namespaces.
+    pub fn prepare_in(watched: usize, namespaces: &[&str]) -> Self {
+        let plane = ControlPlane::start();
+        let rbac = Operator::rbac_of(&plane, &namespaces[..watched]);
+        Self { operator: crate::furnish(Operator::prepare_with(&plane, namespaces, &rbac)), plane }
+    }
+
     /// The same with garbage collection, namespace deletion and aggregated roles.
     pub fn prepare_with_controllers() -> Self {
         let plane = ControlPlane::start_with_controllers();

@@ -86,10 +86,15 @@ pub struct Operator {
 impl Operator {
     /// Installs the chart's CRDs and RBAC, imports people, and creates namespaces. Does not start the process.
     pub fn prepare(plane: &ControlPlane) -> Self {
-        let namespace = |name| format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n---\n");
-        let namespaces = ["guestlist", "partners"].map(namespace).concat();
+        Self::prepare_with(plane, &["partners"], &Self::template(plane, "rbac"))
+    }
+
+    /// The same with these namespaces of tenants and this RBAC.
+    pub fn prepare_with(plane: &ControlPlane, namespaces: &[&str], rbac: &str) -> Self {
+        let namespace = |name: &&str| format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n---\n");
+        let namespaces: String = ["guestlist"].iter().chain(namespaces).map(namespace).collect();
         // In a single call, because each kubectl is a process.
-        plane.apply(&[&namespaces, &Self::template(plane, "rbac"), "\n---\n", &Self::template(plane, "crds")].concat());
+        plane.apply(&[&namespaces, rbac, "\n---\n", &Self::template(plane, "crds")].concat());
         Self::established(plane);
         Self::outside(plane)
     }
@@ -153,15 +158,21 @@ impl Operator {
     pub fn template(plane: &ControlPlane, template: &str) -> String {
         static RENDERED: Mutex<BTreeMap<String, String>> = Mutex::new(BTreeMap::new());
         let mut rendered = RENDERED.lock().unwrap_or_else(PoisonError::into_inner);
-        rendered.entry(template.to_owned()).or_insert_with(|| Self::render(plane, template)).clone()
+        rendered.entry(template.to_owned()).or_insert_with(|| Self::render(plane, template, &[])).clone()
     }
 
-    fn render(plane: &ControlPlane, template: &str) -> String {
+    /// The chart's RBAC for an operator that watches these namespaces.
+    pub fn rbac_of(plane: &ControlPlane, namespaces: &[&str]) -> String {
+        Self::render(plane, "rbac", &[&format!("--set=watchNamespaces={{{}}}", namespaces.join(","))])
+    }
+
+    fn render(plane: &ControlPlane, template: &str, values: &[&str]) -> String {
         let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/guestlist");
         let rendered = plane
             .program("helm")
             .args(["template", "guestlist", chart, "--namespace=guestlist"])
             .arg(format!("--show-only=templates/{template}.yaml"))
+            .args(values)
             .output()
             .unwrap();
         assert!(rendered.status.success(), "{}", String::from_utf8_lossy(&rendered.stderr));

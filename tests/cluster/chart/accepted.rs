@@ -32,6 +32,9 @@ fn pod(deployment: &Value) -> Value {
 fn server_accepts_each_shape_strictly_and_restricted() {
     let plane = ControlPlane::start();
     plane.apply(NAMESPACE);
+    for watched in ["partners", "team-a"] {
+        plane.kubectl(&["create", "namespace", watched]).ok();
+    }
     plane.apply(MONITORING);
     plane.apply(&Operator::template(&plane, "crds"));
     plane.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]).ok();

@@ -13,12 +13,13 @@ const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/guestlist");
 const MONITORING: &str = "--api-versions=monitoring.coreos.com/v1";
 
 /// The main shapes of the chart: a file in `values/`, and further arguments of `helm template`.
-const SHAPES: [(&str, &[&str]); 6] = [
+const SHAPES: [(&str, &[&str]); 7] = [
     ("default", &[]),
     ("keycloak", &[]),
     ("monitoring", &[MONITORING]),
     ("network-policy", &[]),
     ("given", &[]),
+    ("namespaces", &[]),
     ("everything", &[MONITORING]),
 ];
 

@@ -17,7 +17,10 @@ fn by_name(shape: &str) -> BTreeMap<String, String> {
             Some((before, _)) => format!("{before}(files/{file})\n"),
             None => text,
         });
-        (format!("{} {}", value["kind"].as_str().unwrap(), value["metadata"]["name"].as_str().unwrap()), text)
+        let (kind, name) = (value["kind"].as_str().unwrap(), value["metadata"]["name"].as_str().unwrap());
+        let namespace = value["metadata"]["namespace"].as_str().filter(|namespace| *namespace != "guestlist");
+        let elsewhere = namespace.map(|namespace| format!(" in {namespace}")).unwrap_or_default();
+        (format!("{kind} {name}{elsewhere}"), text)
     });
     named.filter(|(name, _)| !name.starts_with("CustomResourceDefinition ")).collect()
 }
@@ -53,6 +56,11 @@ fn network_policy_renders_by_default_for_any_address() {
 #[test]
 fn objects_that_exist_are_not_rendered() {
     insta::assert_snapshot!(differences("given"));
+}
+
+#[test]
+fn watched_namespaces_render_roles_of_their_own() {
+    insta::assert_snapshot!(differences("namespaces"));
 }
 
 #[test]
@@ -108,7 +116,7 @@ fn examples_of_the_readme_render() {
 #[test]
 fn values_that_cannot_work_are_refused_with_the_reason() {
     let realm = "--set=directory=keycloak:https://id.host.example#workspace";
-    let cases: [(&[&str], &str); 10] = [
+    let cases: [(&[&str], &str); 13] = [
         (&["--set=replicas=2"], "the embedded directory (sqlite:) has one writer"),
         (&["--set=serviceAccount.create=false"], "the name of an existing service account"),
         (&[realm], "keycloak.existingSecret must name a Secret"),
@@ -116,6 +124,9 @@ fn values_that_cannot_work_are_refused_with_the_reason() {
         (&["--set=workspace.tenant=x"], "'tenant'"),
         (&["--set=extraArgs={--directory=sqlite:/x}"], "an option that the chart does not set itself"),
         (&["--set=extraArgs={workers=3}"], "/extraArgs/0"),
+        (&["--set=extraArgs={--namespace=team-a}"], "an option that the chart does not set itself"),
+        (&["--set=watchNamespaces={Team}"], "/watchNamespaces/0"),
+        (&["--set=watchNamespaces={a,a}"], "/watchNamespaces"),
         (&["--set=podLabels.app\\.kubernetes\\.io/name=x"], "a label that the chart does not set itself"),
         (&["--set=commonLabels.helm\\.sh/chart=x"], "helm.sh/chart"),
         (&["--set-json=networkPolicy.apiServer.ports=[]"], "/networkPolicy/apiServer/ports"),
