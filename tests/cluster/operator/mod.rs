@@ -28,4 +28,5 @@ mod secrets;
 mod suspension;
 mod tenant;
 mod unreadable;
+mod watched_namespaces;
 mod worlds;
