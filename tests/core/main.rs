@@ -22,6 +22,7 @@ mod crds;
 mod crds_compatibility;
 mod cycles;
 mod directory_source;
+mod engine;
 mod exploration;
 mod keycloak_stub;
 mod late_answers;
