@@ -197,7 +197,7 @@ fn refused_grant_of_one_guest_is_not_a_directory_failure() {
     assert_eq!(ready(&sim, Membership, "bob").1, "DirectoryRefused");
 }
 
-/// Bob holds `instagram` alone, which he loses. Carol, a Guest Admin, holds both accounts.
+/// Bob holds `instagram` alone, and loses it. Carol, a Guest Admin, holds both accounts.
 #[test]
 fn failed_revocation_is_shown_by_the_share_of_the_grant_alone() {
     let mut sim = Sim::new(0);
