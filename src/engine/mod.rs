@@ -375,19 +375,23 @@ impl Engine {
         self.queue.set_now(now);
         self.queue.tick(now);
         self.count_now(now);
-        let (mut tasks, mut counts_are_queued) = (Vec::new(), false);
-        while self.queue.running() < self.workers {
-            let Some(key) = self.queue.pop() else {
-                if counts_are_queued || self.pending_status.is_empty() || !self.queue.is_idle() {
-                    break;
-                }
-                // All keys have converged, so the counts are final.
-                counts_are_queued = true;
-                for key in std::mem::take(&mut self.pending_status).into_keys() {
-                    self.queue.push(key, Priority::Live);
-                }
-                continue;
-            };
+        let mut tasks = Vec::new();
+        self.start_queued(&mut tasks, now);
+        if self.queue.is_idle() {
+            // All keys have converged, so the counts are final.
+            for key in std::mem::take(&mut self.pending_status).into_keys() {
+                self.queue.push(key, Priority::Live);
+            }
+            self.start_queued(&mut tasks, now);
+        }
+        tasks
+    }
+
+    /// Starts the tasks of the queued keys, as long as workers are free.
+    fn start_queued(&mut self, tasks: &mut Vec<(TaskSubject, Task)>, now: Timestamp) {
+        while self.queue.running() < self.workers
+            && let Some(key) = self.queue.pop()
+        {
             self.reconcile_runs(&key, now);
             let panics = self.planner_panics;
             let task = match &key {
@@ -402,7 +406,6 @@ impl Engine {
                 }
             }
         }
-        tasks
     }
 }
 

@@ -32,12 +32,12 @@ impl Engine {
         for key in due {
             // The first counts wait until the guests have converged, or for the interval.
             let waited = self.last_status_write.contains_key(&key) || self.queue.is_idle();
+            self.pending_status.remove(&key);
             if waited {
-                self.pending_status.remove(&key);
                 self.queue.push(key, Priority::Live);
             } else {
-                self.pending_status.insert(key.clone(), now + COUNT_INTERVAL);
-                self.last_status_write.insert(key, now);
+                self.last_status_write.insert(key.clone(), now);
+                self.count_later(key, now);
             }
         }
     }

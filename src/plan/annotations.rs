@@ -125,4 +125,14 @@ mod tests {
             assert!(as_expected, "{name} {text}: {found:?}");
         }
     }
+
+    #[test]
+    fn annotations_without_effect_are_listed_by_name() {
+        let annotations = [(api::PAUSED, "yes"), (api::RECONCILE_AT, "now"), ("example.com/note", "")];
+        let annotations = annotations.map(|(name, text)| (name.to_owned(), text.to_owned()));
+        let found = all_ineffective(Kind::Share, annotations.iter().map(|(name, text)| (name, text)), Timestamp::MIN);
+        let text =
+            "the annotation \"guestlist.dev/paused\": \"yes\" has no effect; write \"true\" or \"false\", in quotes";
+        assert_eq!(found, [text]);
+    }
 }

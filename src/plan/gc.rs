@@ -106,7 +106,6 @@ fn from_files(inputs: Inputs<'_>) -> bool {
 fn is_pruned(inputs: Inputs<'_>, guest: &GuestRecord) -> bool {
     let lately = |since: Timestamp| inputs.now.duration_since(since) < PRUNED_LATELY;
     from_files(inputs)
-        && guest.mark.is_some()
         && guest.deactivated_at.is_some_and(lately)
         && inputs.declared.memberships_for(&guest.address).next().is_none()
         && is_declared_here(inputs, guest)

@@ -142,4 +142,17 @@ mod tests {
         assert_eq!(invitations.before(&key("ns", "new"), 9), 0);
         assert_eq!(invitations.namespaces.len(), 1);
     }
+
+    #[test]
+    fn sending_invitations_precede_waiting_ones_up_to_a_limit() {
+        let mut invitations = InvitationQueue::default();
+        for name in ["a", "b", "c", "d"] {
+            invitations.wait(&key("ns", name));
+        }
+        for name in ["c", "b"] {
+            invitations.send(&key("ns", name));
+        }
+        let before = |at_most| ["b", "c", "a", "d", "new"].map(|name| invitations.before(&key("ns", name), at_most));
+        assert_eq!((before(9), before(1)), ([1, 1, 2, 3, 4], [1; 5]));
+    }
 }

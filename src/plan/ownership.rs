@@ -62,8 +62,8 @@ pub fn ownership<'a>(inputs: Inputs<'a>, entry: &Membership) -> Ownership<'a> {
     // An ownership mark passes to the object of the same name first, then in the order of precedence. It passes to an
     // object that is being deleted only without another heir, so that the deletion removes the record.
     let mine = rank(mark, entry);
-    let mut rivals = inputs.declared.memberships_for(email).filter(|other| !std::ptr::eq(*other, entry));
-    if rivals.any(|other| inherits(record, mark, other) && rank(mark, other) < mine) {
+    let mut heirs = inputs.declared.memberships_for(email);
+    if heirs.any(|other| inherits(record, mark, other) && rank(mark, other) < mine) {
         Ownership::OwnedByOther
     } else {
         Ownership::Inheritable(record)

@@ -11,9 +11,7 @@ use super::ownership::{is_being_deleted, name, namespace, uid};
 use super::{Deletion, Event, Finalizer, Inputs, Plan, Status, Step};
 use crate::api;
 use crate::cache::{CacheEntry, CachedMetadata, Kind, ObjectRef, Partner};
-use crate::directory::{
-    AccessChange, GuestRecord, Integrity, Operation, Origin, OwnershipMark, PartnerChange, PartnerId,
-};
+use crate::directory::{GuestRecord, Integrity, Operation, Origin, OwnershipMark, PartnerChange, PartnerId};
 use crate::domain::{GuestRole, Reason};
 use crate::validation::Taint;
 
@@ -31,7 +29,7 @@ pub fn plan(inputs: Inputs<'_>, namespace: &str, name: &str) -> Plan {
     }
     let mut steps = Vec::new();
     let events = partner.violations.first().map(|first| Event::refused(first.reason)).into_iter().collect();
-    keep(inputs, &partner, entry, &mut steps);
+    ensure(inputs, &partner, entry, &mut steps);
     let finalizer = if partner.record.is_some() || !steps.is_empty() { Finalizer::Hold } else { Finalizer::Leave };
     Plan {
         steps,
@@ -60,8 +58,12 @@ fn unreadable(inputs: Inputs<'_>, slot: &CacheEntry<api::LocalPartnerStatus, cra
     Plan { status: Some(Status::Partner(Box::new(status))), ..Plan::nothing() }
 }
 
-/// Adds the steps that create or update the record. A partner that allows no grants gets no record.
+/// Adds the steps that create or update the record. A partner that allows no grants gets no record. A pause or an
+/// unreadable policy prevents both.
 fn ensure(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner, steps: &mut Vec<Step>) {
+    if partner.paused || !inputs.workspace.is_readable() {
+        return;
+    }
     let tainted = partner.violations.iter().any(|violation| violation.taint == Taint::Object);
     let live = partner.record.filter(|record| record.deactivated_at.is_none());
     if tainted || partner.has_unreadable_mark() || (live.is_none() && partner.blocked.is_some()) {
@@ -109,14 +111,6 @@ fn ensure(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner, s
     }
 }
 
-/// Like [`ensure`], without the steps that a pause or an unreadable policy prevents.
-fn keep(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner, steps: &mut Vec<Step>) {
-    ensure(inputs, partner, entry, steps);
-    steps.retain(|step| {
-        step.operation.access_change() == AccessChange::Revoke || (!partner.paused && inputs.workspace.is_readable())
-    });
-}
-
 /// Whether no live guest of a partner has a grant, and no created guest has an enabled login.
 fn has_no_access(inputs: Inputs<'_>, partner: &PartnerId) -> bool {
     let made = |guest: &GuestRecord| guest.mark.as_ref().is_some_and(|mark| mark.origin == Origin::Created);
@@ -159,7 +153,7 @@ fn remove(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner) -
         // A blocked deletion keeps the guests' access, so the plan still grants and revokes.
         let mut steps = Vec::new();
         if partner.cascade_since().is_none() && partner.record.is_some_and(|record| record.deactivated_at.is_none()) {
-            keep(inputs, partner, entry, &mut steps);
+            ensure(inputs, partner, entry, &mut steps);
         }
         return Plan {
             steps,
@@ -258,7 +252,7 @@ fn status(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner) -
 /// The summary of a waiting partner, with the names of the missing Host Admins.
 fn waits(partner: &EvaluatedPartner<'_>, wait: Reason) -> Summary {
     let situation = Summary::waits(wait);
-    if wait != Reason::HostAdminNotFound || partner.missing_admins.is_empty() {
+    if partner.missing_admins.is_empty() {
         return situation;
     }
     let who: Vec<&str> = partner.missing_admins.iter().map(|email| email.as_str()).collect();

@@ -9,7 +9,7 @@ use crate::directory::{AccessChange, GuestChange, Operation};
 
 /// The inputs, limited to the facts known before the full read.
 fn known(inputs: Inputs<'_>) -> Inputs<'_> {
-    Inputs { directory_available: true, unsent: false, scope: AvailableFacts::SPECS, ..inputs }
+    Inputs { directory_available: true, scope: AvailableFacts::SPECS, ..inputs }
 }
 
 /// The steps that revoke access of a membership's guest, whose record was just read.

@@ -2,6 +2,7 @@
 //! full plan.
 use crate::support::in_memory::{SPACE, World, email};
 use guestlist::cache::{Kind, ObjectRef};
+use guestlist::plan::Plan;
 use guestlist::plan::revoke::{is_ended, may_revoke, plan};
 
 const PAST: &str = "expiresAt: 2020-01-01T00:00:00Z";
@@ -71,4 +72,16 @@ fn edit_of_member_partner_or_share_may_revoke() {
         world.settle();
         assert!(!may_revoke(world.seen(), &bob), "{edited}, after the next status");
     }
+}
+
+#[test]
+fn only_a_readable_membership_is_revoked_early() {
+    let (mut world, bob) = shared();
+    world.share_of("bob", "partnerRef: {name: acme}\naccount: newsletter\nsharedBy: alice@host.example");
+    world.delete(Kind::Membership, "bob");
+    let share = ObjectRef::new(Kind::Share, SPACE, "bob");
+    assert!(!plan(world.seen(), &bob).steps.is_empty());
+    assert_eq!(plan(world.seen(), &share), Plan::nothing(), "a share of the same name");
+    world.becomes_unreadable(Kind::Membership, "bob");
+    assert_eq!(plan(world.seen(), &bob), Plan::nothing());
 }

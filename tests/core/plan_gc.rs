@@ -485,6 +485,11 @@ fn one_percent_of_few_is_one_and_the_next_is_due_an_hour_later() {
     world.now = next;
     world.settle();
     assert_eq!(purged(&world), 2);
+    assert_eq!(
+        planned(&world).next_check,
+        Some(next + SignedDuration::from_mins(61)),
+        "when the second no longer counts"
+    );
 }
 
 #[test]

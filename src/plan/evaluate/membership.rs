@@ -10,7 +10,7 @@ use super::admission::claim_violations;
 use super::inviter::{Inviter, inviter, inviter_violation};
 use super::partner::{EvaluatedPartner, Presence};
 use super::{Decision, PendingReason};
-use crate::cache::{CacheEntry, Kind, Membership, ObjectRef, WatchedNamespaces};
+use crate::cache::{Kind, Membership, ObjectRef, WatchedNamespaces};
 use crate::directory::{GuestRecord, Login, MfaRecord, Origin, PartnerRecord};
 use crate::domain::{Adoption, Email, Methods, Reason, all_methods};
 use crate::validation::{Violation, cross_object, messages};
@@ -460,10 +460,4 @@ fn is_deleted_by_cascade(partner: &EvaluatedPartner<'_>, entry: &Membership) -> 
     partner
         .cascade_since()
         .is_some_and(|since| entry.metadata.creation_timestamp.as_ref().is_none_or(|created| created.0 <= since))
-}
-
-/// Evaluates the membership of a name, if it is declared and readable.
-pub fn find<'a>(inputs: Inputs<'a>, partner: &EvaluatedPartner<'a>, name: &str) -> Option<EvaluatedMembership<'a>> {
-    let entry = inputs.declared.membership(partner.namespace, name).and_then(CacheEntry::read)?;
-    Some(EvaluatedMembership::of(inputs, partner, entry))
 }

@@ -6,7 +6,7 @@ use super::super::Inputs;
 use super::super::access::access;
 use super::super::evaluate::{Decision, EvaluatedMembership, EvaluatedPartner, EvaluatedShare, inviting_membership};
 use super::super::lifecycle::State;
-use super::super::ownership::{is_being_deleted, is_paused};
+use super::super::ownership::is_paused;
 use super::{Fact, Precondition, key_of};
 use crate::api;
 use crate::cache::{CacheEntry, Membership, Object, ObjectRef};
@@ -51,8 +51,7 @@ pub fn of_member(inputs: Inputs<'_>, member: &ObjectRef) -> Option<Progress<()>>
     let entry = inputs.declared.membership(&member.namespace, &member.name).and_then(CacheEntry::read)?;
     let partner = EvaluatedPartner::of(inputs, &member.namespace, &entry.reading.terms.partner);
     let view = EvaluatedMembership::of(inputs, &partner, entry);
-    if !view.violations.is_empty() || partner.paused || is_paused(&entry.metadata) || is_being_deleted(&entry.metadata)
-    {
+    if partner.paused || is_paused(&entry.metadata) {
         return None;
     }
     let record = view.claim.live();
@@ -140,7 +139,8 @@ fn inviter(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Membershi
         Some(colleague) => (key_of(partner.namespace, colleague), None),
         None => {
             let by = partner.host_admins.first()?;
-            let name = free_name(inputs, partner.namespace, "inviter");
+            // No object has a name with a space.
+            let name = format!("inviter {inviter}");
             let spec = guest_admin(partner, inviter.as_str(), by);
             let object = declared_member(partner.namespace, &name, spec);
             (object.key(), Some(Box::new(object)))
@@ -234,16 +234,6 @@ fn metadata(namespace: &str, name: &str) -> ObjectMeta {
         namespace: Some(namespace.to_owned()),
         name: Some(name.to_owned()),
         uid: Some(format!("supposed {namespace}/{name}")),
-        finalizers: Some(vec![api::FINALIZER.to_owned()]),
         ..ObjectMeta::default()
     }
-}
-
-/// A name that no membership of the namespace has.
-fn free_name(inputs: Inputs<'_>, namespace: &str, wanted: &str) -> String {
-    let mut name = wanted.to_owned();
-    while inputs.declared.membership(namespace, &name).is_some() {
-        name.push('-');
-    }
-    name
 }

@@ -79,7 +79,7 @@ impl Before {
 
 fn of_membership(supposition: &mut Supposition<'_>, member: &ObjectRef, found: &mut Vec<LaterGrant>) {
     let Some(before) = Before::of(supposition, member) else { return };
-    let Some(conditions) = open_member(supposition, member, 0) else { return };
+    let Some(conditions) = open_member(supposition, member, MOST_INVITERS) else { return };
     let base = supposition.changes();
     for (share, gate, grant) in grants(supposition, member) {
         let opened = match gate {
@@ -94,13 +94,14 @@ fn of_membership(supposition: &mut Supposition<'_>, member: &ObjectRef, found: &
     }
 }
 
-/// Supposes the missing facts of a membership until it allows access. `None`: only a change of a spec allows it.
-fn open_member(supposition: &mut Supposition<'_>, member: &ObjectRef, depth: usize) -> Option<Vec<Precondition>> {
+/// Supposes the missing facts of a membership until it allows access. `None`: only a change of a spec allows it, or it
+/// needs more inviters.
+fn open_member(supposition: &mut Supposition<'_>, member: &ObjectRef, inviters: usize) -> Option<Vec<Precondition>> {
     let mut conditions: Vec<Precondition> = Vec::new();
     for _ in 0..MOST_FACTS {
         match of_member(supposition.inputs(), member)? {
             Progress::Open(()) => return Some(conditions),
-            Progress::Lacks(missing) => suppose(supposition, *missing, &mut conditions, depth)?,
+            Progress::Lacks(missing) => suppose(supposition, *missing, &mut conditions, inviters)?,
             // Without a supposed change, a reconcile has no effect.
             Progress::Reconcile if supposition.changes() > 0 && supposition.reconcile(member) => {}
             Progress::Reconcile => return None,
@@ -119,7 +120,7 @@ fn open_share(
     for _ in 0..MOST_FACTS {
         match of_share(supposition.inputs(), member, share)? {
             Progress::Open(grant) => return Some((grant, conditions)),
-            Progress::Lacks(missing) => suppose(supposition, *missing, &mut conditions, 0)?,
+            Progress::Lacks(missing) => suppose(supposition, *missing, &mut conditions, MOST_INVITERS)?,
             Progress::Reconcile => return None,
         }
     }
@@ -131,7 +132,7 @@ fn suppose(
     supposition: &mut Supposition<'_>,
     missing: MissingFact,
     conditions: &mut Vec<Precondition>,
-    depth: usize,
+    inviters: usize,
 ) -> Option<()> {
     let MissingFact { condition, declared, inviter } = missing;
     if conditions.contains(&condition) {
@@ -143,8 +144,7 @@ fn suppose(
     }
     if let Some(inviter) = inviter {
         // The conditions of the inviter's own access are part of one condition: that they are Active.
-        (depth < MOST_INVITERS).then_some(())?;
-        open_member(supposition, &inviter, depth + 1)?;
+        open_member(supposition, &inviter, inviters.checked_sub(1)?)?;
     }
     match condition.fact {
         Fact::Accepts { guest, .. } => supposition.guest(&guest, |record, now| {

@@ -133,12 +133,13 @@ pub fn add_revocations(
             "spec.role says GuestUser",
         );
     }
-    if record.invitation.is_some() && matches!(member.gate, Decision::Deny(_)) && revokes(member) {
-        let reason = member.violations.first().map_or(member.state.reason(), |violation| violation.reason);
+    // A suspended guest keeps the invitation, because their login is disabled.
+    let rejected = member.state == State::Rejected && record.invitation.is_some();
+    if let Some(violation) = member.violations.first().filter(|_| rejected) {
         push(
             Operation::Guest { id: guest.clone(), change: GuestChange::RevokeInvitation },
-            reason,
-            "the membership breaks a rule or ends",
+            violation.reason,
+            "the membership breaks a rule",
         );
     }
     let off = member.suspended || member.expired;
@@ -172,11 +173,6 @@ fn left(record: &GuestRecord, steps: &[Step]) -> Vec<Grant> {
         }
     }
     left
-}
-
-/// Whether an open invitation has to be revoked. A suspended guest keeps it, because their login is disabled.
-fn revokes(member: &EvaluatedMembership<'_>) -> bool {
-    member.state == State::Rejected
 }
 
 /// The reason for revoking an account.
@@ -248,7 +244,7 @@ pub fn add_updates_and_grants(
         };
         push(operation, Reason::Reconciled, "the record follows the object".to_owned());
     }
-    if partner.blocked.is_some() || partner.entry.is_none() {
+    if partner.blocked.is_some() {
         return;
     }
     let off = member.suspended || member.expired;

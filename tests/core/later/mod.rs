@@ -1,5 +1,6 @@
 //! A later grant appears as soon as its conditions are met, and no other grant does. In generated environments, the
 //! test makes each condition true in a directory and runs a real session on it.
+mod conditions;
 mod copied;
 mod edited;
 mod environment;

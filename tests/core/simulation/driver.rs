@@ -35,10 +35,10 @@ mailInterval: 10m
 "#;
 /// The driver waits for timers within this time: back-offs and counts are shorter, the waits of people are longer.
 const LONGEST_BACKOFF: SignedDuration = SignedDuration::from_secs(150);
-/// The limit of steps in a run. A run that has not converged by then never does.
-const MOST_STEPS: usize = 20_000;
-/// The limit of steps in a test: an endless loop fails within seconds.
-const MOST_STEPS_IN_ALL: usize = 200_000;
+/// The limit of steps in a run: an endless loop fails within seconds.
+pub const MOST_STEPS: usize = 5_000;
+/// The limit of steps in a test.
+const MOST_STEPS_IN_ALL: usize = 100_000;
 
 /// The number of concurrent tasks.
 const WORKERS: usize = 4;
@@ -103,6 +103,8 @@ pub struct Sim {
     pub only_gives: bool,
     /// Addresses that receive no mail.
     pub mailless: Vec<Email>,
+    /// Addresses whose single reads the directory does not answer.
+    pub unanswered: Vec<Email>,
     /// The term is over: only writes that revoke access are allowed.
     pub lapsed: bool,
     /// The number of tasks after which another process leads.
@@ -117,6 +119,8 @@ pub struct Sim {
     pub done: Vec<String>,
     /// Every operation that the directory refused by itself.
     pub refused: Vec<String>,
+    /// The number of corrections of another party's change, each with an Event.
+    pub corrections: usize,
     /// The number of created or revived records.
     pub creations: usize,
     /// The number of sent mails.
@@ -200,6 +204,7 @@ impl Sim {
             takes_nothing: false,
             only_gives: false,
             mailless: Vec::new(),
+            unanswered: Vec::new(),
             lapsed: false,
             successor: None,
             looks: 0,
@@ -207,6 +212,7 @@ impl Sim {
             calls: Vec::new(),
             done: Vec::new(),
             refused: Vec::new(),
+            corrections: 0,
             creations: 0,
             mails: 0,
             sent: Vec::new(),
@@ -338,12 +344,23 @@ impl Sim {
             if self.step() {
                 continue;
             }
-            match self.engine.next_check() {
-                Some(next) if next <= self.now + LONGEST_BACKOFF => self.now = self.now.max(next),
+            match self.next_check() {
+                Some(next) if next <= self.now + LONGEST_BACKOFF => self.now = next,
                 _ => return counts::are_right(&self.engine),
             }
         }
         panic!("never at rest: {:#?}", self.last_calls());
+    }
+
+    /// When the engine is due again, after a step without work.
+    pub fn next_check(&self) -> Option<Timestamp> {
+        let next = self.engine.next_check();
+        assert!(
+            next.is_none_or(|next| next > self.now),
+            "the engine is due and has nothing to do: {:#?}",
+            self.last_calls()
+        );
+        next
     }
 
     pub fn last_calls(&self) -> &[String] {
@@ -413,6 +430,7 @@ impl Sim {
                     "{}: the engine's own work was taken for drift",
                     about.key
                 );
+                self.corrections += usize::from(events.contains(&Event::CORRECTED));
             }
             let known = self.known(&task);
             let outside = self.watch.as_ref().map_or(0, |watch| watch.known);

@@ -4,12 +4,17 @@
 use futures::executor::block_on;
 use guestlist::cache::Kind;
 use guestlist::cache::Kind::{Membership, Partner, Share};
-use guestlist::directory::{Changed, DirectoryReader as _, DirectoryWriter as _, GuestChange, Operation};
+use guestlist::directory::{Changed, DirectoryReader as _, DirectoryWriter as _, GuestChange, GuestRecord, Operation};
+use guestlist::engine::queue::QueueKey;
+use guestlist::engine::{Failure, Input, Observed, Task, TaskOutcome};
 use jiff::SignedDuration;
 use serde_json::json;
 
-use super::driver::{Sim, email, key};
+use super::churn::vanish;
+use super::driver::{MOST_STEPS, Sim, email, key};
+use super::server::PatchTarget;
 use super::walk;
+use crate::support::worlds::specs;
 
 /// Some time passes, and due work is done.
 pub fn wait(sim: &mut Sim, time: SignedDuration) {
@@ -17,11 +22,11 @@ pub fn wait(sim: &mut Sim, time: SignedDuration) {
     loop {
         if sim.step() {
             steps += 1;
-            assert!(steps < 20_000, "never at rest: {:#?}", &sim.calls[sim.calls.len().saturating_sub(12)..]);
+            assert!(steps < MOST_STEPS, "never at rest: {:#?}", sim.last_calls());
             continue;
         }
-        match sim.engine.next_check() {
-            Some(next) if next <= until => sim.now = sim.now.max(next),
+        match sim.next_check() {
+            Some(next) if next <= until => sim.now = next,
             _ => break,
         }
     }
@@ -190,6 +195,104 @@ fn refused_grant_of_one_guest_is_not_a_directory_failure() {
         assert_eq!(sim.engine.health().missing(), [] as [String; 0], "after {second} seconds");
     }
     assert_eq!(ready(&sim, Membership, "bob").1, "DirectoryRefused");
+}
+
+/// Bob holds `instagram` alone, and loses it. Carol, a Guest Admin, holds both accounts.
+#[test]
+fn failed_revocation_is_shown_by_the_share_of_the_grant_alone() {
+    let mut sim = Sim::new(0);
+    walk::begin(&mut sim);
+    sim.edit(Share, "newsletter", json!({"guestUsers": null}));
+    sim.settle();
+    (sim.cursed, sim.takes_nothing) = (vec![email("bob@acme.example")], true);
+    sim.edit(Share, "instagram", json!({"guestUsers": null}));
+    wait(&mut sim, SignedDuration::from_secs(20));
+    assert!(sim.effective().contains_key(&("bob".to_owned(), "instagram".to_owned())), "{:?}", sim.effective());
+    assert_eq!(ready(&sim, Share, "instagram"), ("Unknown".to_owned(), "DirectoryUnavailable".to_owned()));
+    assert_eq!(ready(&sim, Share, "newsletter").0, "True");
+}
+
+/// Only shares through which the guest may have an account are concerned, whether the guest has it or not.
+#[test]
+fn failed_grant_is_shown_by_its_share_and_no_other_partner() {
+    for name in ["bob", "carol"] {
+        let mut sim = Sim::new(0);
+        walk::begin(&mut sim);
+        sim.create(Partner, "beta", specs::partner(&["alice@host.example"]));
+        sim.edit(Share, "newsletter", specs::excludes(&[name]));
+        sim.settle();
+        (sim.cursed, sim.takes_nothing) = (vec![email(&format!("{name}@acme.example"))], true);
+        sim.edit(Share, "newsletter", json!({"exclude": null}));
+        wait(&mut sim, SignedDuration::from_secs(20));
+        assert_eq!(ready(&sim, Share, "newsletter").0, "Unknown", "{name}");
+        sim.edit(Partner, "beta", json!({"guests": {"maxGuests": 9}}));
+        wait(&mut sim, SignedDuration::from_secs(1));
+        assert_eq!(sim.status(Partner, "beta")["observedGeneration"], 2);
+        assert_eq!(ready(&sim, Partner, "beta").0, "True", "{name}");
+    }
+}
+
+#[test]
+fn failure_of_an_object_that_vanishes_ends_with_it() {
+    let mut sim = Sim::new(0);
+    walk::begin(&mut sim);
+    (sim.cursed, sim.takes_nothing) = (vec![email("bob@acme.example")], true);
+    sim.edit(Membership, "bob", json!({"suspended": true}));
+    wait(&mut sim, SignedDuration::from_secs(20));
+    assert_ne!(sim.engine.health().missing(), [] as [String; 0]);
+    vanish(&mut sim, Membership, "bob");
+    // Before garbage collection, which the directory would accept.
+    wait(&mut sim, SignedDuration::from_secs(1));
+    assert_eq!(sim.engine.health().missing(), [] as [String; 0]);
+}
+
+#[test]
+fn invitation_is_resent_at_once_after_another_refused_operation() {
+    let mut sim = Sim::new(0);
+    walk::apply(&mut sim);
+    sim.settle();
+    sim.now += SignedDuration::from_mins(11);
+    (sim.cursed, sim.refuses) = (vec![email("bob@acme.example")], Some("department: too short".to_owned()));
+    sim.edit(Membership, "bob", json!({"displayName": "Robert"}));
+    wait(&mut sim, SignedDuration::from_secs(1));
+    assert_eq!(ready(&sim, Membership, "bob").1, "DirectoryRefused");
+    (sim.cursed, sim.refuses) = (Vec::new(), None);
+    let resend = json!({"guestlist.dev/resend-invitation": sim.now.to_string()});
+    let patch = json!({"metadata": {"annotations": resend}, "spec": {"displayName": null}});
+    sim.server.patch(&key(Membership, "bob"), PatchTarget::Object, &patch, sim.now).unwrap();
+    let mails = sim.mails;
+    wait(&mut sim, SignedDuration::from_millis(1));
+    assert_eq!(sim.mails, mails + 1, "{:#?}", sim.last_calls());
+}
+
+/// The record of the guest exists without an invitation, so the next operation is another one than the failed one.
+#[test]
+fn guest_admitted_without_a_mail_waits_for_the_next_try() {
+    let mut sim = Sim::new(0);
+    sim.policy = sim.policy.replace("mailInterval: 10m", "mailInterval: 0s");
+    sim.restart();
+    sim.create(Partner, "acme", specs::partner(&["alice@host.example"]));
+    sim.settle();
+    sim.create(Membership, "erin", specs::membership("acme", "erin@acme.example", false, "alice@host.example"));
+    sim.deliver(&Membership.into());
+    let erin = QueueKey::from(&key(Membership, "erin"));
+    let next = |sim: &mut Sim| sim.engine.tasks(sim.now).into_iter().find(|(subject, _)| subject.key == erin).unwrap();
+    let (subject, finalizer) = next(&mut sim);
+    sim.perform_now(subject, finalizer);
+    let (_, Task::Execute { steps, .. }) = next(&mut sim) else { panic!("the guest is invited next") };
+    let invite = steps[0].operation.clone();
+    let invited = block_on(sim.directory.execute(&invite, None, sim.now, sim.epoch)).unwrap().guest.unwrap();
+    let record = GuestRecord { invitation: None, ..invited };
+    let outcome = TaskOutcome {
+        reread: vec![Observed::Guest(record.address.clone(), Some(Box::new(record)))],
+        failure: Some(Failure::MailNotSent(Box::new(invite), "no mail server".to_owned())),
+        ..TaskOutcome::default()
+    };
+    sim.engine.handle(Input::Done { key: erin.clone(), outcome: Box::new(outcome) }, sim.now);
+    let (subject, status) = next(&mut sim);
+    assert!(matches!(status, Task::Status { .. }), "{status:?}");
+    sim.perform_now(subject, status);
+    assert_eq!(ready(&sim, Membership, "erin"), ("False".to_owned(), "MailNotSent".to_owned()));
 }
 
 #[test]

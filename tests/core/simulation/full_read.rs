@@ -47,6 +47,7 @@ fn guest_lacking_a_method_is_read_singly_after_each_full_read() {
         sim.read_directory(content);
         sim.settle();
         assert_eq!(sim.state("bob"), if enrols { "Active" } else { "Joined" });
+        assert!(sim.engine.rechecked().contains(&bob));
     }
     assert!(sim.guest(&bob).unwrap().grants.contains_key("instagram"));
 }

@@ -3,9 +3,9 @@
 
 use guestlist::cache::Kind;
 use guestlist::cache::Kind::{Membership, Partner, Share};
-use guestlist::directory::{Origin, Owner};
+use guestlist::directory::{Applied, Origin, Owner};
 use guestlist::engine::queue::QueueKey;
-use guestlist::engine::{Engine, Input, Observed};
+use guestlist::engine::{Engine, Input, Observed, TaskOutcome};
 use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -92,6 +92,18 @@ fn nothing_is_purged_after_failed_read_until_the_next_succeeds() {
     sim.load();
     sim.settle();
     assert_eq!(sim.destructions, 1);
+}
+
+#[test]
+fn garbage_collection_follows_operations_but_no_status_write() {
+    let mut sim = Sim::new(0);
+    walk::begin(&mut sim);
+    let soon = |sim: &Sim| sim.engine.next_check().filter(|next| *next < sim.now + SignedDuration::from_mins(1));
+    for (effects, follows) in [(Vec::new(), false), (vec![Applied::default()], true)] {
+        let outcome = Box::new(TaskOutcome { effects, ..TaskOutcome::default() });
+        sim.engine.handle(Input::Done { key: key(Membership, "bob").into(), outcome }, sim.now);
+        assert_eq!(soon(&sim).is_some(), follows);
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::SignedDuration;
 use serde_json::json;
 
-use super::driver::{Sim, TROUBLES, key};
+use super::driver::{Sim, TROUBLES, email, key};
 use super::failed_operations::{ready, wait};
 use super::walk;
 
@@ -96,6 +96,21 @@ fn invitation_limit_holds_in_any_order_with_failing_calls() {
         for name in GUESTS.into_iter().filter(|name| *name != "abe").chain(["abraham"]) {
             assert!(is_invited(&sim, name), "{name} with seed {seed}: {:?}", ready(&sim, Membership, name));
         }
+    }
+}
+
+#[test]
+fn place_of_a_refused_invitation_goes_to_the_next() {
+    let refused = Some("user abe@acme.example: department: too short".to_owned());
+    // An invitation that the directory does not answer may have been sent, so it keeps its place.
+    for (refuses, cat) in [(refused, "Invited"), (None, "Pending")] {
+        let mut sim = limited(0);
+        (sim.cursed, sim.refuses) = (vec![email("abe@acme.example")], refuses);
+        for name in ["abe", "ben", "cat"] {
+            invite(&mut sim, name, "acme");
+            wait(&mut sim, SignedDuration::from_secs(1));
+        }
+        assert_eq!((sim.state("ben"), sim.state("cat")), ("Invited", cat), "{:?}", sim.refuses);
     }
 }
 

@@ -42,7 +42,7 @@ pub enum Answer {
     Left(Result<Option<Object>, Failure>),
     Members(Result<bool, Failure>),
     Effect(Box<Result<Applied, Error>>),
-    Guest(Option<Box<GuestRecord>>),
+    Guest(Result<Option<Box<GuestRecord>>, Error>),
     Partner(Option<PartnerRecord>),
     User(Option<UserRecord>),
     Written(Result<(), Error>),
@@ -188,7 +188,7 @@ impl DirectoryReader for Line {
     }
 
     fn guest<'a>(&'a self, address: &'a Email) -> BoxFuture<'a, Result<Option<GuestRecord>, Error>> {
-        async move { Ok(ask!(self, Ask::Guest(address.clone()), Answer::Guest).await.map(|guest| *guest)) }.boxed()
+        async move { Ok(ask!(self, Ask::Guest(address.clone()), Answer::Guest).await?.map(|guest| *guest)) }.boxed()
     }
 
     fn partner<'a>(&'a self, id: &'a PartnerId) -> BoxFuture<'a, Result<Option<PartnerRecord>, Error>> {

@@ -38,6 +38,14 @@ fn is_behind(sim: &Sim) -> bool {
 }
 
 #[test]
+fn directory_that_is_not_read_yet_is_not_behind() {
+    let mut sim = Sim::new(0);
+    walk::begin(&mut sim);
+    sim.restart_unread();
+    assert!(!is_behind(&sim), "{:?}", sim.engine.health().missing());
+}
+
+#[test]
 fn directory_without_known_guests_invites_nobody() {
     let sim = restored_without_guests(0);
     assert!(is_behind(&sim), "{:?}", sim.engine.health());

@@ -3,6 +3,8 @@
 //! writing.
 
 mod churn;
+mod conflicts;
+mod counts;
 pub mod driver;
 mod edits;
 pub mod failed_operations;
@@ -11,6 +13,8 @@ mod full_read;
 mod gc;
 mod limit;
 mod line;
+mod live_checks;
+mod logs;
 mod missing_guests;
 mod mutants;
 mod obstacles;

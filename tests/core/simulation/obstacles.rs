@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::driver::{Sim, email, key};
 use super::edits::happen;
 use super::failed_operations::{ready, wait};
+use super::server::PatchTarget;
 use super::walk;
 use crate::support::worlds::{Edit, PAUSED, specs};
 
@@ -204,6 +205,23 @@ fn guest_is_invited_once_the_only_obstacle_is_gone() {
 }
 
 /// Erin is a user of the workspace who is adopted as a guest, and then named as Host Admin of another partner.
+/// Another controller delays the removal of the object.
+#[test]
+fn place_of_a_deactivated_guest_is_free_at_once() {
+    let mut sim = Sim::new(0);
+    walk::begin(&mut sim);
+    happen(&mut sim, acme(json!({"guests": {"maxGuests": 3}})));
+    let finalizers = json!({"metadata": {"finalizers": [guestlist::api::FINALIZER, "example.com/backup"]}});
+    sim.server.patch(&key(Membership, "bob"), PatchTarget::Object, &finalizers, sim.now).unwrap();
+    sim.create(Membership, "erin", invited_by(ALICE));
+    sim.settle();
+    assert_eq!(sim.status(Membership, "erin")["violations"][0]["reason"], "QuotaExceeded");
+    sim.delete(Membership, "bob");
+    sim.settle();
+    assert!(sim.server.object(&key(Membership, "bob")).is_some());
+    assert_eq!(sim.state("erin"), "Invited");
+}
+
 #[test]
 fn host_admin_counts_once_they_are_no_guest() {
     let mut sim = Sim::new(0);

@@ -5,12 +5,13 @@ use std::cell::RefCell;
 
 use guestlist::cache::Kind::{Membership, Partner, Share};
 use guestlist::cache::ObjectRef;
-use guestlist::engine::Planner;
+use guestlist::engine::queue::QueueKey;
+use guestlist::engine::{Planner, ReconcileOutcome, Task};
 use guestlist::plan::{Inputs, Plan, plan};
 use jiff::SignedDuration;
 use serde_json::json;
 
-use super::driver::{Sim, Trouble, key};
+use super::driver::{Sim, Trouble, email, key};
 use super::failed_operations::{ready, wait};
 use super::walk;
 
@@ -54,6 +55,9 @@ fn planner_panic_delays_its_own_object_and_nobody_else() {
     wait(&mut sim, SignedDuration::from_mins(10));
     let times = sim.engine.stats().planner_panics;
     assert!((8..40).contains(&times), "tried again with a growing delay: {times}");
+    let ended = sim.engine.take_reconciles();
+    let panicked = ended.iter().filter(|reconcile| reconcile.outcome == ReconcileOutcome::Panicked).count();
+    assert_eq!(panicked as u64, times, "{ended:?}");
     assert_eq!(sim.engine.health().missing(), [] as [String; 0], "one object does not make the operator unready");
     let notes = sim.engine.health().notes();
     assert!(notes.len() == 1 && notes[0].starts_with("GuestMembership partners/bob: "), "{notes:?}");
@@ -94,6 +98,22 @@ fn object_deleted_while_its_plan_panics_is_forgotten() {
     sim.delete(Partner, "spare");
     wait(&mut sim, SignedDuration::from_secs(1));
     assert_eq!(sim.engine.health().notes(), [] as [String; 0]);
+}
+
+/// A part of the task may have succeeded.
+#[test]
+fn record_is_read_again_after_its_task_panicked() {
+    let mut sim = Sim::new(0);
+    walk::begin(&mut sim);
+    sim.edit(Membership, "bob", json!({"suspended": true}));
+    sim.trouble = Some((sim.calls.len(), Trouble::Panic));
+    while sim.engine.health().panicking.is_empty() {
+        assert!(sim.step(), "the first operation panics");
+    }
+    sim.now += SignedDuration::from_secs(1);
+    let bob = QueueKey::from(key(Membership, "bob"));
+    let next = sim.engine.tasks(sim.now).into_iter().find(|(subject, _)| subject.key == bob);
+    assert_eq!(next.map(|(_, task)| task), Some(Task::Read(email("bob@acme.example"))));
 }
 
 /// Each call of a walk panics three times in a row, which a single fault does not show.

@@ -192,7 +192,10 @@ impl Sim {
                 )
             }
             Ask::Execute(operation, basis) => Answer::Effect(Box::new(self.execute(running, &operation, basis)?)),
-            Ask::Guest(address) => Answer::Guest(self.guest(&address).map(Box::new)),
+            Ask::Guest(address) if self.unanswered.contains(&address) => {
+                Answer::Guest(Err(Error::Unavailable { context: "no answer".to_owned() }))
+            }
+            Ask::Guest(address) => Answer::Guest(Ok(self.guest(&address).map(Box::new))),
             Ask::Partner(id) => Answer::Partner(block_on(self.directory.partner(&id)).unwrap()),
             Ask::TakesWrites if self.takes_nothing => {
                 Answer::Written(Err(Error::Unavailable { context: "an error".to_owned() }))

@@ -10,8 +10,9 @@ use guestlist::domain::{MfaMethod, ShareRole};
 use super::driver::{Sim, email};
 use super::walk;
 
-/// The changes to the record of a guest.
-fn of_guest(record: &GuestRecord) -> Vec<GuestChange> {
+/// The changes to the record of a guest, each with whether an Event reports the correction. Only guestlist writes the
+/// fields of those that it reports.
+fn of_guest(record: &GuestRecord) -> Vec<(GuestChange, bool)> {
     let mark = record.mark.clone().unwrap();
     let (partner, partner_name) = (record.partner.clone(), record.partner_name.clone());
     let (display_name, allowed) = (record.display_name.clone(), record.allowed.clone());
@@ -28,13 +29,13 @@ fn of_guest(record: &GuestRecord) -> Vec<GuestChange> {
         allowed,
     };
     vec![
-        GuestChange::Revoke { accounts: vec!["instagram".to_owned()] },
-        GuestChange::Reduce { grants: record.grants.values().map(lower).collect() },
-        GuestChange::Demote,
-        GuestChange::Promote,
-        GuestChange::DisableLogin,
-        update("Mallory", allowed),
-        update(&display_name, [MfaMethod::TOTP].into()),
+        (GuestChange::Revoke { accounts: vec!["instagram".to_owned()] }, true),
+        (GuestChange::Reduce { grants: record.grants.values().map(lower).collect() }, true),
+        (GuestChange::Demote, true),
+        (GuestChange::Promote, true),
+        (GuestChange::DisableLogin, true),
+        (update("Mallory", allowed), false),
+        (update(&display_name, [MfaMethod::TOTP].into()), false),
     ]
 }
 
@@ -72,26 +73,44 @@ fn change(sim: &mut Sim, operation: &Operation, changed: Changed) {
 }
 
 #[test]
-fn record_changed_by_another_party_is_restored() {
+fn record_changed_by_another_party_is_restored_and_reported() {
     let mut sim = Sim::new(0);
     sim.is_tampered_with = true;
     walk::begin(&mut sim);
     let expected = records(&sim);
     let guests = expected.guests.iter().flat_map(|guest| {
         let operation = |change| Operation::Guest { id: guest.id.clone(), change };
-        of_guest(guest).into_iter().map(move |change| (operation(change), Changed::Guest(guest.address.clone())))
+        let changed = Changed::Guest(guest.address.clone());
+        of_guest(guest).into_iter().map(move |(change, told)| (operation(change), changed.clone(), told))
     });
     let partners = expected.partners.iter().flat_map(|partner| {
         let operation = |change| Operation::Partner { id: partner.id.clone(), change };
-        of_partner(partner).into_iter().map(move |change| (operation(change), Changed::Partner(partner.id.clone())))
+        let changed = Changed::Partner(partner.id.clone());
+        of_partner(partner).into_iter().map(move |change| (operation(change), changed.clone(), true))
     });
     let mut restored = 0;
-    for (operation, changed) in guests.chain(partners) {
+    for (operation, changed, told) in guests.chain(partners) {
         change(&mut sim, &operation, changed);
-        restored += usize::from(records(&sim) != expected);
+        let (differs, corrections) = (records(&sim) != expected, sim.corrections);
+        restored += usize::from(differs);
         sim.settle();
         assert_eq!(records(&sim), expected, "{operation:?}");
+        assert_eq!(sim.corrections - corrections, usize::from(differs && told), "{operation:?}");
         walk::is_at_rest(&mut sim);
     }
     assert!(restored > 15, "only {restored} changes had an effect");
+}
+
+#[test]
+fn change_that_only_a_full_read_shows_is_reported() {
+    let mut sim = Sim::new(0);
+    sim.is_tampered_with = true;
+    walk::begin(&mut sim);
+    let expected = records(&sim);
+    let id = sim.guest(&email("bob@acme.example")).unwrap().id;
+    let operation = Operation::Guest { id, change: GuestChange::Revoke { accounts: vec!["instagram".to_owned()] } };
+    block_on(sim.directory.execute(&operation, None, sim.now, Epoch(i64::MAX))).unwrap();
+    sim.load();
+    sim.settle();
+    assert_eq!((records(&sim), sim.corrections), (expected, 1));
 }

@@ -69,7 +69,7 @@ fn event<K: Watched + Serialize>(index: &mut ObjectCache, text: &str) {
             let kept = AnyCachedObject::from(declared.clone());
             assert_eq!(kept.key(), declared.key());
             index.apply(declared);
-            index.replace(K::KIND, vec![kept]);
+            index.replace(&K::KIND.into(), vec![kept]);
         }
         WatchEvent::Deleted(object) => {
             let object = declared(object);

@@ -1,0 +1,43 @@
+//! The failures of tasks, and the data for readiness.
+
+use guestlist::directory::{GuestChange, GuestId, Operation, Owner};
+use guestlist::engine::{Engine, Failure};
+use guestlist::workspace_policy::WorkspacePolicy;
+use jiff::SignedDuration;
+
+#[test]
+fn cause_of_each_failure_is_its_text_or_one_of_its_own() {
+    let why = || "failed to revoke: no answer".to_owned();
+    let id = GuestId("1".to_owned());
+    let operation = || Box::new(Operation::Guest { id: id.clone(), change: GuestChange::DisableLogin });
+    for failure in [
+        Failure::Permanent(why()),
+        Failure::Retry(why()),
+        Failure::OperationFailed(operation(), why()),
+        Failure::Unwritable(operation(), why()),
+        Failure::Refused(operation(), why()),
+        Failure::MailNotSent(operation(), why()),
+        Failure::RetryAfter(SignedDuration::from_secs(3), why()),
+        Failure::Stop(why()),
+    ] {
+        assert_eq!(failure.cause(), why(), "{failure:?}");
+    }
+    assert_eq!(Failure::Panicked("no guest".to_owned()).cause(), "internal error: no guest");
+    let others = [Failure::NotFound, Failure::Conflict, Failure::NotLeading, Failure::Replan];
+    let mut causes: Vec<_> = others.iter().map(Failure::cause).collect();
+    causes.sort_unstable();
+    causes.dedup();
+    assert!(causes.len() == others.len() && causes.iter().all(|cause| cause.len() > 10), "{causes:?}");
+}
+
+#[test]
+fn warnings_of_the_directory_are_replaced_and_cause_no_problem() {
+    let owner = Owner { installation: "test".to_owned(), cluster: "cluster".to_owned() };
+    let mut engine = Engine::new(owner, WorkspacePolicy::default(), 4);
+    let problems = engine.health().missing();
+    for warning in ["the realm sends no mail", "the realm has no events"] {
+        engine.set_warnings(vec![warning.to_owned()]);
+        assert_eq!(engine.health().warnings, [warning]);
+        assert_eq!(engine.health().missing(), problems);
+    }
+}
