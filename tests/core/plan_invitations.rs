@@ -1,4 +1,4 @@
-//! Facts that keep an invitation back: the invitations of the last hour, and a status that names a guest whom the
+//! Facts that keep an invitation back: the invitations of the last hour, and a status that names a guest that the
 //! directory lacks.
 use crate::support::in_memory::{SPACE, World, email};
 use guestlist::api::GuestMembershipStatus;

@@ -19,7 +19,7 @@ fn planned(world: &World, share: &str) -> Plan {
     world.plan(&key(Kind::Share, share))
 }
 
-/// The guests from whom a plan revokes.
+/// The guests that lose access by a plan.
 fn revoked(plan: &Plan) -> Vec<&GuestId> {
     let revoked = plan.steps.iter().filter_map(|step| match &step.operation {
         Operation::Guest { id, change: GuestChange::Revoke { .. } } => Some(id),
