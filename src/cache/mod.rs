@@ -325,8 +325,8 @@ impl ObjectCache {
         touched
     }
 
-    /// Stores the first list of a collection, which affects all stored objects. A computation per object would be quadratic,
-    /// because each new membership under a quota affects all others.
+    /// Stores the first list of a collection, which affects all stored objects. A computation per object would be
+    /// quadratic, because each new membership under a quota affects all others.
     fn fill(&mut self, objects: Vec<AnyCachedObject>) -> Dependents {
         let mut touched = Dependents::default();
         if objects.is_empty() {

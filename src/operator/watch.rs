@@ -1,5 +1,5 @@
-//! Lists and watches one kind, in one namespace or in all. It does not use the library's loop, because freshness needs the resourceVersions of
-//! bookmarks, which the library does not expose.
+//! Lists and watches one kind, in one namespace or in all. It does not use the library's loop, because freshness needs
+//! the resourceVersions of bookmarks, which the library does not expose.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -178,7 +178,8 @@ fn explain<K: Watched>(verb: &str, error: &kube::Error) -> String {
         }
         kube::Error::Api(status) if status.code == 403 => {
             format!(
-                "not allowed to {verb} {plural}.guestlist.dev: {}; the chart has what is needed: a ClusterRole, or a Role for each namespace of watchNamespaces",
+                "not allowed to {verb} {plural}.guestlist.dev: {}; the chart has what is needed: a ClusterRole, or a Role \
+                 for each namespace of watchNamespaces",
                 status.message
             )
         }

@@ -6,8 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use guestlist::cache::{ALL_NAMESPACES, Kind, ObjectRef, WatchedNamespaces};
 use guestlist::directory::{GuestRecord, OwnershipMark, PartnerRecord, ShareRecord};
-use guestlist::engine::{GarbageCollector, Planner};
-use guestlist::plan::{Inputs, gc, plan};
+use guestlist::plan::{Inputs, gc};
 
 use super::super::driver::Sim;
 use super::super::edits::happen;
