@@ -71,7 +71,9 @@ fn unwatched_guests_do_not_raise_the_orphan_bound() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut world = World::new();
     world.partner("acme", "hostAdmins: [alice@host.example]");
-    names.iter().for_each(|name| world.member(name, "GuestUser", ""));
+    for name in &names {
+        world.member(name, "GuestUser", "");
+    }
     world.settle();
     for name in &names[..4] {
         world.vanishes(Kind::Membership, name);
@@ -109,7 +111,9 @@ fn purges_count_the_guests_of_watched_namespaces_alone() {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut world = World::new();
     world.partner("acme", "hostAdmins: [alice@host.example]");
-    names.iter().for_each(|name| world.member(name, "GuestUser", ""));
+    for name in &names {
+        world.member(name, "GuestUser", "");
+    }
     world.settle();
     for name in &names[..4] {
         world.delete(Kind::Membership, name);

@@ -152,8 +152,9 @@ fn deleted_share_waits_for_its_own_grants_only() {
 
 #[test]
 fn allowed_grant_that_is_missing_has_a_reason_in_both_statuses() {
+    type Edit<'a> = &'a dyn Fn(&mut World);
     let pause = |world: &mut World, kind, name| world.annotate(kind, name, api::PAUSED, "true");
-    let causes: [(&str, &dyn Fn(&mut World)); 5] = [
+    let causes: [(&str, Edit<'_>); 5] = [
         ("Pending", &|_| {}),
         ("Paused", &|world| pause(world, Kind::Membership, "dave")),
         ("Paused", &|world| pause(world, Kind::Partner, "acme")),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use axum::http::{Request, Response};
 use guestlist::api::LocalPartner;
 use guestlist::cache::{AnyCachedObject, Collection, Kind, Object, ObjectCache, ObjectRef, WatchedNamespaces};
-use guestlist::directory::{Owner, Snapshot};
+use guestlist::directory::Owner;
 use guestlist::engine::{Engine, Input};
 use guestlist::operator::watch::follow;
 use guestlist::workspace_policy::WorkspacePolicy;
@@ -57,7 +57,7 @@ fn leader_is_ready_once_every_collection_is_listed() {
     let namespaces = WatchedNamespaces::named(["a", "b"]).unwrap();
     let mut engine = Engine::new(owner, WorkspacePolicy::default(), 4).with_namespaces(namespaces.clone());
     let now = Timestamp::UNIX_EPOCH;
-    engine.handle(Input::Loaded(Box::new(Snapshot::default())), now);
+    engine.handle(Input::Loaded(Box::default()), now);
     let listed = |collection: Collection| Input::Listed { collection, objects: Vec::new(), version: 1 };
     let failed = |namespace| Input::WatchFailed {
         collection: collection(Kind::Share, namespace),

@@ -12,7 +12,7 @@ use crate::support::operator::eventually;
 type Right = String;
 
 const CLUSTER_ROLE: &str = "clusterroles/guestlist-guestlist";
-/// The scope of the rights of a ClusterRole.
+/// The scope of the rights of a `ClusterRole`.
 const CLUSTER: &str = "cluster";
 
 /// The Roles of the chart: their namespaces and names.

@@ -134,9 +134,9 @@ fn mail_interval_ends_at_its_instant() {
 
 #[test]
 fn address_of_the_workspace_belongs_to_no_new_guest() {
+    const REFUSED: &str = "IsWorkspaceUser spec.email";
     let user =
         |enabled| UserRecord { email: email("new@acme.example"), name: "New".to_owned(), enabled, verified: true };
-    const REFUSED: &str = "IsWorkspaceUser spec.email";
     // The adoption by the spec and by the policy, whether the user is enabled, and the verdict.
     let cases = [
         ("Never", false, true, REFUSED),

@@ -131,6 +131,7 @@ fn reset_annotation_removes_methods_enrolled_before_it_once() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one table")]
 fn invited_guest_gets_the_steps_of_each_edit() {
     const REVOKE: &str = "revoke the invitation";
     const DISABLE: &str = "disable the login and end sessions";

@@ -16,13 +16,13 @@ fn verdict_about(world: &World, name: &str) -> Vec<String> {
 
 #[test]
 fn sharer_is_a_listed_and_allowed_host_admin_and_no_guest() {
+    const NOT_HERE: &str = "HostAdminNotAllowedHere spec.sharedBy";
+    const NO_ADMIN: &str = "SharerNotHostAdmin spec.sharedBy";
     let mut world = active();
     let policy = "domains: [host.example]\n\
                   tenants: [{namespace: partners, hostAdmins: ['*@host.example', carol@acme.example]}]";
     world.workspace = WorkspacePolicy::parse(policy).unwrap();
     world.partner("acme", "hostAdmins: [alice@host.example, carol@acme.example, lee@third.example, late@host.example]");
-    const NOT_HERE: &str = "HostAdminNotAllowedHere spec.sharedBy";
-    const NO_ADMIN: &str = "SharerNotHostAdmin spec.sharedBy";
     for (sharer, expected) in [
         ("alice@host.example", ""),
         ("late@host.example", "waits: HostAdminNotFound"),

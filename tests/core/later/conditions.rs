@@ -130,9 +130,11 @@ fn enrolled_method_leaves_the_methods_that_are_missing() {
 #[test]
 fn each_missing_fact_is_the_condition_of_the_grant() {
     type Edit = fn(&mut World);
+    /// A later grant with its conditions.
+    type Later = (&'static str, &'static [&'static str]);
     const BOB: &str = "bob: instagram as Collaborator";
     const CAROL: &str = "carol: instagram as Manager";
-    let cases: [(&str, Edit, &[(&str, &[&str])]); 9] = [
+    let cases: [(&str, Edit, &[Later]); 9] = [
         (
             "the sharer is no Owner",
             |world| world.owners("instagram", &["zoe@host.example"]),

@@ -2,6 +2,7 @@
 
 use guestlist::cache::Kind::{Membership, Partner, Share};
 use guestlist::cache::{Kind, ObjectRef};
+use guestlist::directory::PartnerRecord;
 use guestlist::engine::queue::QueueKey;
 use guestlist::engine::{Check, Task};
 use jiff::SignedDuration;
@@ -44,7 +45,7 @@ fn partner_named_by_an_unseen_membership_is_kept() {
     sim.create(Membership, "erin", erin());
     sim.delete(Partner, "acme");
     wait(&mut sim, SignedDuration::from_secs(30));
-    assert!(sim.everything().partners.iter().all(|partner| partner.is_live()), "{:#?}", sim.last_calls());
+    assert!(sim.everything().partners.iter().all(PartnerRecord::is_live), "{:#?}", sim.last_calls());
     sim.silent.clear();
     sim.settle();
     assert!(sim.server.objects().is_empty() && sim.everything().partners.iter().all(|partner| !partner.is_live()));

@@ -40,8 +40,11 @@ fn logged(text: &str, act: impl FnOnce()) -> Vec<String> {
     all.lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
 }
 
+/// An act, and the number of lines that it logs.
+type Act = (fn(&mut Sim), usize);
+
 /// Each act of the list follows the one before. The number is how many lines with the text it logs.
-fn are_logged<const N: usize>(sim: &mut Sim, text: &str, acts: [(fn(&mut Sim), usize); N]) {
+fn are_logged<const N: usize>(sim: &mut Sim, text: &str, acts: [Act; N]) {
     for (place, (act, expected)) in acts.into_iter().enumerate() {
         let lines = logged(text, || act(sim));
         assert_eq!(lines.len(), expected, "{text:?}, act {place}: {lines:#?}");
@@ -118,7 +121,7 @@ fn watch_and_policy_that_fail_alike_again_are_logged_once() {
     }
     let mut sim = Sim::new(0);
     let lists = |sim: &mut Sim| sim.list_at(Membership, sim.server.version);
-    let watch: [(fn(&mut Sim), usize); 5] = [
+    let watch: [Act; 5] = [
         (|sim| watch_fails(sim, "failed to list: 403"), 1),
         (|sim| watch_fails(sim, "failed to list: 403"), 0),
         (|sim| watch_fails(sim, "failed to list: 500"), 1),
@@ -126,7 +129,7 @@ fn watch_and_policy_that_fail_alike_again_are_logged_once() {
         (|sim| watch_fails(sim, "failed to list: 500"), 1),
     ];
     are_logged(&mut sim, "failed to list", watch);
-    let policy: [(fn(&mut Sim), usize); 3] = [
+    let policy: [Act; 3] = [
         (|sim| policy_fails(sim, "line 3: unknown field"), 1),
         (|sim| policy_fails(sim, "line 3: unknown field"), 0),
         (|sim| policy_fails(sim, "line 4: unknown field"), 1),
@@ -145,7 +148,7 @@ fn wide_pattern_of_the_policy_is_logged_once() {
         sim.engine.handle(Input::Policy(Ok(Box::new(policy))), sim.now);
     }
     let mut sim = Sim::new(0);
-    let acts: [(fn(&mut Sim), usize); 4] = [
+    let acts: [Act; 4] = [
         (|sim| changes(sim, "team-a-*"), 1),
         (|sim| changes(sim, "team-a-*"), 0),
         (|sim| changes(sim, "other-*"), 0),
@@ -161,7 +164,7 @@ fn refused_operation_is_logged_once() {
     sim.cursed = vec![email("bob@acme.example")];
     sim.refuses = Some("department: too short".to_owned());
     sim.edit(Membership, "bob", json!({"suspended": true}));
-    let acts: [(fn(&mut Sim), usize); 2] =
+    let acts: [Act; 2] =
         [(|sim| wait(sim, SignedDuration::from_secs(1)), 1), (|sim| wait(sim, SignedDuration::from_mins(1)), 0)];
     are_logged(&mut sim, "department: too short", acts);
 }
