@@ -2,6 +2,7 @@
 //! into terms once, when it arrives, and returns the objects that a change affects. Pure data, without a clock.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -258,25 +259,21 @@ impl ObjectCache {
 
     /// All keys of one kind.
     pub fn keys(&self, kind: Kind) -> impl Iterator<Item = ObjectRef> + '_ {
-        let names: Box<dyn Iterator<Item = &Name>> = match kind {
-            Kind::Partner => Box::new(self.partners.keys()),
-            Kind::Membership => Box::new(self.memberships.keys()),
-            Kind::Share => Box::new(self.shares.keys()),
-        };
-        names.map(move |(namespace, name)| ObjectRef::new(kind, namespace.clone(), name.clone()))
+        self.keys_of(kind.into())
     }
 
-    /// The keys of a collection.
-    fn keys_in(&self, collection: &Collection) -> Vec<ObjectRef> {
-        let Some(namespace) = &collection.namespace else { return self.keys(collection.kind).collect() };
-        let from = (namespace.clone(), Arc::from(""))..;
-        let names: Box<dyn Iterator<Item = &Name>> = match collection.kind {
-            Kind::Partner => Box::new(self.partners.range(from).map(|(name, _)| name)),
-            Kind::Membership => Box::new(self.memberships.range(from).map(|(name, _)| name)),
-            Kind::Share => Box::new(self.shares.range(from).map(|(name, _)| name)),
+    /// All keys of a collection.
+    fn keys_of(&self, Collection { kind, namespace }: Collection) -> impl Iterator<Item = ObjectRef> + '_ {
+        let first = namespace.clone().map_or(Bound::Unbounded, |namespace| Bound::Included((namespace, Arc::from(""))));
+        let range = (first, Bound::Unbounded);
+        let names: Box<dyn Iterator<Item = &Name>> = match kind {
+            Kind::Partner => Box::new(self.partners.range(range).map(|(name, _)| name)),
+            Kind::Membership => Box::new(self.memberships.range(range).map(|(name, _)| name)),
+            Kind::Share => Box::new(self.shares.range(range).map(|(name, _)| name)),
         };
-        let here = names.take_while(|(of, _)| of == namespace);
-        here.map(|(of, name)| ObjectRef::new(collection.kind, of.clone(), name.clone())).collect()
+        names
+            .take_while(move |(of, _)| namespace.as_ref().is_none_or(|namespace| namespace == of))
+            .map(move |(namespace, name)| ObjectRef::new(kind, namespace.clone(), name.clone()))
     }
 
     /// Stores an object that was added or changed, or that a write of ours returned. Returns the keys that the change
@@ -304,14 +301,14 @@ impl ObjectCache {
     /// Applies a complete list of a collection. Objects of the collection that it lacks are deleted. Its objects
     /// replace the stored ones, even with lower resourceVersions (a restore). Returns the affected keys.
     pub fn replace(&mut self, collection: &Collection, objects: Vec<AnyCachedObject>) -> Dependents {
-        let stored = self.keys_in(collection);
-        if stored.is_empty() {
+        if self.keys_of(collection.clone()).next().is_none() {
             return self.fill(objects);
         }
         let mut touched = Dependents::default();
         let listed: BTreeSet<ObjectRef> = objects.iter().map(AnyCachedObject::key).collect();
-        for key in stored.iter().filter(|key| !listed.contains(key)) {
-            touched.merge(self.remove(key));
+        let gone: Vec<ObjectRef> = self.keys_of(collection.clone()).filter(|key| !listed.contains(key)).collect();
+        for key in gone {
+            touched.merge(self.remove(&key));
         }
         for object in objects {
             let key = object.key();

@@ -61,8 +61,9 @@ pub fn plan(inputs: Inputs<'_>) -> GarbageCollection {
     let live = || inputs.observed.guests().filter(|guest| guest.is_live() && inputs.is_in_scope(guest));
     let orphans: Vec<_> = live().filter(|guest| is_declared_here(inputs, guest) && is_orphan(inputs, guest)).collect();
     collection.pruned = inputs.observed.guests().filter(|guest| is_pruned(inputs, guest)).count();
-    collection.guests = live().count() + collection.pruned;
-    collection.unwatched = inputs.observed.live_count() - live().count();
+    let watched = live().count();
+    collection.guests = watched + collection.pruned;
+    collection.unwatched = inputs.observed.live_count() - watched;
     let gone = orphans.len() + collection.pruned;
     let many = match inputs.prune_scope {
         PruneScope::DeclaredPartners { at_most: Some(most) } => gone > most,
