@@ -9,10 +9,11 @@ use super::super::ownership::{self, Ownership, is_being_deleted};
 use super::admission::claim_violations;
 use super::inviter::{Inviter, inviter, inviter_violation};
 use super::partner::{EvaluatedPartner, Presence};
+use super::workspace_user::{adopts, is_workspace_user};
 use super::{Decision, PendingReason};
-use crate::cache::{Kind, Membership, ObjectRef, WatchedNamespaces};
-use crate::directory::{GuestRecord, Login, MfaRecord, Origin, PartnerRecord};
-use crate::domain::{Adoption, Email, Methods, Reason, all_methods};
+use crate::cache::{Kind, Membership, ObjectRef};
+use crate::directory::{GuestRecord, Login, MfaRecord, Origin};
+use crate::domain::{Email, Methods, Reason, all_methods};
 use crate::validation::{Violation, cross_object, messages};
 
 /// An evaluated membership.
@@ -354,32 +355,6 @@ fn is_disabled_by_other(
         | Ownership::Unmanaged
         | Ownership::Unreadable => false,
     }
-}
-
-fn is_workspace_user(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, email: &Email) -> bool {
-    let runs_a_partner = inputs
-        .declared
-        .partners_of_host_admin(email)
-        .any(|(space, _)| !inputs.scope.policy || inputs.workspace.allows_admin(space, email));
-    // The partners of other namespaces are known by their records alone.
-    let runs_elsewhere = || {
-        let named = |partner: &PartnerRecord| {
-            let space = &partner.mark.namespace;
-            !inputs.is_watched(space)
-                && partner.host_admins.contains(email)
-                && (!inputs.scope.policy || inputs.workspace.allows_admin(space, email))
-        };
-        *inputs.namespaces != WatchedNamespaces::All
-            && inputs.observed.partners().filter(|partner| partner.is_live()).any(named)
-    };
-    let user = inputs.observed.user(email).is_some() && !adopts(inputs, partner);
-    runs_a_partner || inputs.observed.owns_any_account(email) || user || runs_elsewhere()
-}
-
-/// Whether both the spec and the workspace policy allow adoption.
-fn adopts(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>) -> bool {
-    partner.entry.is_some_and(|entry| entry.reading.terms.adoption == Adoption::Unmarked)
-        && inputs.workspace.allows_adoption(partner.namespace)
 }
 
 fn origin(

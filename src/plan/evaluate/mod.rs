@@ -6,6 +6,7 @@ mod inviter;
 pub mod membership;
 pub mod partner;
 pub mod share;
+mod workspace_user;
 
 pub use inviter::inviting_membership;
 pub use membership::EvaluatedMembership;
