@@ -11,4 +11,6 @@ pub(crate) use address::quote;
 pub use address::*;
 pub use reason::*;
 pub use role::*;
-pub use text::{DisplayName, check as check_text, is_dns_label, printable, printable_json, printable_lines};
+pub use text::{
+    DisplayName, check as check_text, is_dns_label, is_dns_name_part, printable, printable_json, printable_lines,
+};

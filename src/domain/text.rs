@@ -133,8 +133,13 @@ pub fn check(text: &str, what: &str) -> Result<(), String> {
 
 /// Whether a text is a DNS label in lower case, such as the name of a namespace.
 pub fn is_dns_label(text: &str) -> bool {
+    text.len() <= 63 && is_dns_name_part(text)
+}
+
+/// Whether a text may stand between the dots of an object's name. Kubernetes does not limit the length of such a part.
+pub fn is_dns_name_part(text: &str) -> bool {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    (1..=63).contains(&text.len()) && text.chars().all(fits) && !text.starts_with('-') && !text.ends_with('-')
+    !text.is_empty() && text.chars().all(fits) && !text.starts_with('-') && !text.ends_with('-')
 }
 
 /// A text as one line for a terminal, a log or a status. Hidden characters are escaped, as `\u{202e}`.

@@ -1,8 +1,10 @@
 //! The names that Kubernetes accepts: of objects, labels, annotations and finalizers.
 
+use crate::domain::is_dns_name_part;
+
 /// Whether a text is a valid object name: a DNS subdomain in lower case.
 pub fn is_subdomain(name: &str) -> bool {
-    name.len() <= 253 && name.split('.').all(is_part)
+    name.len() <= 253 && name.split('.').all(is_dns_name_part)
 }
 
 /// Whether a text is a valid name of a label, an annotation or a finalizer: `name`, or `domain/name`.
@@ -22,9 +24,4 @@ fn is_word(word: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let ends = |c: char| c.is_ascii_alphanumeric();
     word.len() <= 63 && word.chars().all(fits) && word.starts_with(ends) && word.ends_with(ends)
-}
-
-fn is_part(part: &str) -> bool {
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    !part.is_empty() && part.chars().all(fits) && !part.starts_with('-') && !part.ends_with('-')
 }
