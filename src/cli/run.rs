@@ -133,16 +133,12 @@ fn start_log(level: &LogLevel, format: LogFormat) -> Result<Reload, String> {
 
 /// Runs the operator until a signal stops it.
 pub fn run(args: RunArgs) -> ExitCode {
-    let namespaces = match WatchedNamespaces::named(args.namespaces.iter().map(String::as_str)) {
-        Ok(namespaces) => namespaces,
-        Err(problem) => {
-            eprintln!("error: --namespace: {problem}");
-            return ExitCode::from(2);
-        }
-    };
     let level = LogLevel::read(args.log_level, args.log_level_file);
-    let reload = match start_log(&level, args.log_format) {
-        Ok(reload) => reload,
+    let namespaces = WatchedNamespaces::named(args.namespaces.iter().map(String::as_str))
+        .map_err(|problem| format!("--namespace: {problem}"));
+    let started = namespaces.and_then(|namespaces| Ok((namespaces, start_log(&level, args.log_format)?)));
+    let (namespaces, reload) = match started {
+        Ok(started) => started,
         Err(problem) => {
             eprintln!("error: {problem}");
             return ExitCode::from(2);

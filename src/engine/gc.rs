@@ -109,7 +109,7 @@ impl Engine {
     /// Logs how many guests belong to namespaces that are not watched, when the number changes.
     fn report_unwatched(&mut self, count: usize) {
         if count != self.unwatched {
-            tracing::info!(count, "live guests belong to namespaces that are not watched; they are left as they are");
+            tracing::info!(count, "live guests belong to namespaces that are not watched; their access stays as it is");
         }
         self.unwatched = count;
     }

@@ -86,7 +86,7 @@ pub async fn start(options: &Options, client: Client, term: LeaseTerm, health: &
     tracing::info!(installation, cluster, epoch = epoch.0, "leader of the directory");
     if let WatchedNamespaces::Only(only) = &options.namespaces {
         let names = only.iter().map(|name| &**name).collect::<Vec<_>>().join(", ");
-        tracing::info!("watches only these namespaces: {names}; objects and guests of others are left as they are");
+        tracing::info!("watching only the namespaces {names}; objects and guests of other namespaces stay as they are");
     }
     let (sender, inbox) = mpsc::channel(INBOX);
     let recorder = EventRecorder::new(client.clone(), options.lease.holder.clone());

@@ -134,8 +134,10 @@ pub fn add_revocations(
         );
     }
     // A suspended guest keeps the invitation, because their login is disabled.
-    let rejected = member.state == State::Rejected && record.invitation.is_some();
-    if let Some(violation) = member.violations.first().filter(|_| rejected) {
+    if member.state == State::Rejected
+        && record.invitation.is_some()
+        && let Some(violation) = member.violations.first()
+    {
         push(
             Operation::Guest { id: guest.clone(), change: GuestChange::RevokeInvitation },
             violation.reason,
