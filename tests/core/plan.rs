@@ -1,20 +1,7 @@
 //! The lifecycle of guests and shares, on plans and the embedded directory: the result of each step.
-use crate::support::in_memory::{SPACE, World, email};
+use crate::support::in_memory::{MANAGER, SPACE, World, email};
 use guestlist::cache::{Kind, ObjectRef};
 use guestlist::directory::{Operation, PartnerChange};
-
-const MANAGER: &str = "guestAdminRole: Manager\nguestUsers: [{name: bob, propagatedBy: carol}]";
-
-/// All guests have joined; Carol is Manager of instagram and passes it on to Bob.
-fn shared() -> World {
-    let mut world = World::acme();
-    world.share("instagram", MANAGER);
-    world.settle();
-    world.joins(&["carol", "bob", "dave"]);
-    world.settle();
-    assert_eq!(world.access(), ["bob: instagram as Collaborator", "carol: instagram as Manager"]);
-    world
-}
 
 #[test]
 fn guest_gets_account_only_after_joining_and_enrolling_mfa() {
@@ -67,7 +54,7 @@ fn a_mail_that_comes_too_soon_waits() {
 
 #[test]
 fn an_mfa_reset_takes_access_away_until_mfa_is_back_on() {
-    let mut world = shared();
+    let mut world = World::shared();
     world.resets_mfa("bob");
     assert_eq!(world.access(), ["carol: instagram as Manager"], "the directory itself withholds at once");
     world.settle();
@@ -101,7 +88,7 @@ fn guest_late_with_mfa_is_suspended_and_can_log_in_to_enrol() {
 
 #[test]
 fn narrowed_methods_revoke_access_and_make_no_guest_overdue() {
-    let mut world = shared();
+    let mut world = World::shared();
     world.later(169 * 60);
     world.partner("acme", "hostAdmins: [alice@host.example]\nmfa: {methods: [WebAuthn]}");
     world.settle();
@@ -118,7 +105,7 @@ fn narrowed_methods_revoke_access_and_make_no_guest_overdue() {
 
 #[test]
 fn demoted_guest_admin_keeps_account_only_when_propagated() {
-    let mut world = shared();
+    let mut world = World::shared();
     world.member("erin", "GuestAdmin", "");
     world.settle();
     world.joins(&["erin"]);
@@ -138,7 +125,7 @@ fn demoted_guest_admin_keeps_account_only_when_propagated() {
 
 #[test]
 fn promoted_guest_user_gets_grants_of_guest_admins() {
-    let mut world = shared();
+    let mut world = World::shared();
     world.member("dave", "GuestAdmin", "");
     world.settle();
     assert!(world.access().contains(&"dave: instagram as Manager".to_owned()));
@@ -146,7 +133,7 @@ fn promoted_guest_user_gets_grants_of_guest_admins() {
 
 #[test]
 fn propagated_grants_follow_demotion_and_return_of_propagator() {
-    let mut world = shared();
+    let mut world = World::shared();
     world.member("carol", "GuestUser", "");
     world.settle();
     assert!(world.access().is_empty());
@@ -165,7 +152,7 @@ fn propagated_grants_follow_demotion_and_return_of_propagator() {
 
 #[test]
 fn a_propagator_need_not_be_active() {
-    let mut world = shared();
+    let mut world = World::shared();
     world.resets_mfa("carol");
     world.settle();
     assert_eq!(world.access(), ["bob: instagram as Collaborator"]);
@@ -173,7 +160,7 @@ fn a_propagator_need_not_be_active() {
 
 #[test]
 fn exclusion_beats_everything_else_and_ends_with_its_entry() {
-    let mut world = shared();
+    let mut world = World::shared();
     for (name, left) in [("carol", 0), ("bob", 1)] {
         // The name is excluded, whatever the pin.
         world.share("instagram", &format!("{MANAGER}\nexclude: [{{name: {name}, email: other@acme.example}}]"));
@@ -187,7 +174,7 @@ fn exclusion_beats_everything_else_and_ends_with_its_entry() {
 
 #[test]
 fn override_changes_one_admin_and_tainted_one_grants_nothing() {
-    let mut world = shared();
+    let mut world = World::shared();
     let with = |role: &str| format!("guestAdminRole: Manager\nroleOverrides: [{{name: carol, role: {role}}}]");
     world.share("instagram", &with("Collaborator"));
     world.settle();
@@ -200,7 +187,7 @@ fn override_changes_one_admin_and_tainted_one_grants_nothing() {
 
 #[test]
 fn a_guest_user_is_never_manager_whatever_an_override_says() {
-    let mut world = shared();
+    let mut world = World::shared();
     world.share("instagram", &format!("{MANAGER}\nroleOverrides: [{{name: bob, role: Manager}}]"));
     world.settle();
     assert_eq!(world.violations(Kind::Share, "instagram"), ["ManagerNeedsGuestAdmin spec.roleOverrides[0].role"]);
@@ -209,7 +196,7 @@ fn a_guest_user_is_never_manager_whatever_an_override_says() {
 
 #[test]
 fn a_share_lives_as_long_as_its_sharer_owns_the_account() {
-    let mut world = shared();
+    let mut world = World::shared();
     world.owners("instagram", &["zoe@host.example"]);
     world.settle();
     assert!(world.access().is_empty());
@@ -223,7 +210,7 @@ fn a_share_lives_as_long_as_its_sharer_owns_the_account() {
 
 #[test]
 fn deleted_account_grants_nothing_and_restored_one_follows_spec() {
-    let mut world = shared();
+    let mut world = World::shared();
     world.play(|store, _| store.set_deleted("instagram", true));
     world.settle();
     assert!(world.access().is_empty());
@@ -248,7 +235,7 @@ fn foreign_account_and_missing_account_get_the_same_reason() {
 
 #[test]
 fn suspending_guest_partner_or_share_revokes_and_restores() {
-    let mut world = shared();
+    let mut world = World::shared();
     let suspended = "suspended: true\n";
     world.member("bob", "GuestUser", suspended);
     world.settle();
@@ -270,7 +257,7 @@ fn suspending_guest_partner_or_share_revokes_and_restores() {
 #[test]
 fn a_suspended_partner_is_switched_off_last_and_on_again_first() {
     for backwards in [false, true] {
-        let mut world = shared();
+        let mut world = World::shared();
         let order = |keys: &mut Vec<ObjectRef>| keys.sort_by_key(|key| (key.kind == Kind::Partner) == backwards);
         let mut edit = |more: &str| {
             world.partner("acme", &format!("hostAdmins: [alice@host.example]\n{more}"));
@@ -295,7 +282,7 @@ fn a_suspended_partner_is_switched_off_last_and_on_again_first() {
 
 #[test]
 fn expired_access_is_revoked_on_time_and_restored_by_extension() {
-    let mut world = shared();
+    let mut world = World::shared();
     let end =
         |hours: i64, world: &World| format!("expiresAt: '{}'\n", world.now + jiff::SignedDuration::from_hours(hours));
     let soon = end(1, &world);
@@ -335,7 +322,7 @@ fn a_quota_refuses_newcomers_only_and_lowering_it_evicts_nobody() {
 
 #[test]
 fn one_address_is_a_guest_once_and_the_incumbent_keeps_it() {
-    let mut world = shared();
+    let mut world = World::shared();
     world.membership("abob", "partnerRef: {name: acme}\nemail: BOB@acme.example\ninvitedBy: alice@host.example\n");
     world.settle();
     assert_eq!(world.violations(Kind::Membership, "abob"), ["AlreadyGuest spec.email"]);
@@ -347,7 +334,7 @@ fn one_address_is_a_guest_once_and_the_incumbent_keeps_it() {
 
 #[test]
 fn reused_name_inherits_nothing_from_a_pinned_entry() {
-    let mut world = shared();
+    let mut world = World::shared();
     let pinned = "guestAdminRole: Manager\nguestUsers: [{name: bob, propagatedBy: carol, email: bob@acme.example}]";
     world.share("instagram", pinned);
     world.settle();
@@ -365,7 +352,7 @@ fn reused_name_inherits_nothing_from_a_pinned_entry() {
 
 #[test]
 fn recreated_membership_of_same_address_starts_at_invited() {
-    let mut world = shared();
+    let mut world = World::shared();
     world.delete(Kind::Membership, "bob");
     world.settle();
     assert_eq!(world.access(), ["carol: instagram as Manager"]);
@@ -381,7 +368,7 @@ fn recreated_membership_of_same_address_starts_at_invited() {
 
 #[test]
 fn partner_deletion_keeps_guests_if_blocked_and_none_if_cascade() {
-    let mut world = shared();
+    let mut world = World::shared();
     world.delete(Kind::Partner, "acme");
     world.settle();
     assert_eq!(world.word(Kind::Partner, "acme", "Ready"), "False/DeletionBlocked");
@@ -402,7 +389,7 @@ fn partner_deletion_keeps_guests_if_blocked_and_none_if_cascade() {
 
 #[test]
 fn a_partner_that_is_gone_withholds_and_deactivates_nobody() {
-    let mut world = shared();
+    let mut world = World::shared();
     world.delete(Kind::Partner, "acme");
     // An administrator removed the finalizer by hand.
     let key = ObjectRef::new(Kind::Partner, SPACE, "acme");
@@ -419,7 +406,7 @@ fn a_partner_that_is_gone_withholds_and_deactivates_nobody() {
 
 #[test]
 fn a_namespace_that_the_policy_drops_gives_nothing() {
-    let mut world = shared();
+    let mut world = World::shared();
     world.workspace =
         guestlist::workspace_policy::WorkspacePolicy::parse("domains: [host.example]\ntenants: []").unwrap();
     world.settle();
@@ -429,7 +416,7 @@ fn a_namespace_that_the_policy_drops_gives_nothing() {
 
 #[test]
 fn corrected_spec_restores_access_and_clears_violations() {
-    let mut world = shared();
+    let mut world = World::shared();
     world.share("instagram", &format!("{MANAGER}\nmfa: {{required: false}}"));
     world.settle();
     assert_eq!((world.access(), world.violations(Kind::Share, "instagram").len()), (vec![], 1));
@@ -440,7 +427,7 @@ fn corrected_spec_restores_access_and_clears_violations() {
 
 #[test]
 fn a_paused_guest_is_given_nothing_and_can_lose_everything() {
-    let mut world = shared();
+    let mut world = World::shared();
     world.annotate(Kind::Membership, "dave", guestlist::api::PAUSED, "true");
     world.annotate(Kind::Membership, "bob", guestlist::api::PAUSED, "true");
     world.share("instagram", "guestAdminRole: Manager\nguestUsers: [{name: dave, propagatedBy: carol}]");
@@ -458,7 +445,7 @@ fn vanish(world: &mut World, name: &str) {
 
 #[test]
 fn guest_of_vanished_membership_loses_access_and_keeps_record() {
-    let mut world = shared();
+    let mut world = World::shared();
     vanish(&mut world, "bob");
     world.settle();
     assert_eq!(world.access(), ["carol: instagram as Manager"]);
@@ -486,7 +473,7 @@ fn many_memberships_vanishing_at_once_revoke_nothing() {
 
 #[test]
 fn returning_membership_reclaims_record_of_vanished_one() {
-    let mut world = shared();
+    let mut world = World::shared();
     vanish(&mut world, "bob");
     world.settle();
     world.member("bob", "GuestUser", "");
@@ -497,7 +484,7 @@ fn returning_membership_reclaims_record_of_vanished_one() {
 
 #[test]
 fn guest_with_unknown_mfa_keeps_access_for_one_day_only() {
-    let mut world = shared();
+    let mut world = World::shared();
     let key = ObjectRef::new(Kind::Membership, SPACE, "bob");
     let mut record = world.record("bob").unwrap();
     record.mfa = guestlist::directory::MfaRecord::Unknown;

@@ -15,17 +15,6 @@ fn key(kind: Kind, name: &str) -> ObjectRef {
     ObjectRef::new(kind, SPACE, name)
 }
 
-/// Carol is Guest Admin and Manager of instagram.
-fn active() -> World {
-    let mut world = World::acme();
-    world.share("instagram", "guestAdminRole: Manager");
-    world.settle();
-    world.joins(&["carol"]);
-    world.settle();
-    assert_eq!(world.access(), ["carol: instagram as Manager"]);
-    world
-}
-
 /// Ready, Accepted, Reconciling and Stalled, as stored.
 fn stored(world: &World, kind: Kind, name: &str) -> [String; 4] {
     ["Ready", "Accepted", "Reconciling", "Stalled"].map(|condition| world.word(kind, name, condition))
@@ -79,7 +68,7 @@ fn waiting_object_is_accepted_and_reconciling() {
 #[test]
 fn pause_of_the_partner_pauses_all_and_that_of_a_share_itself() {
     for (kind, name, paused) in [(Partner, "acme", &OBJECTS[..]), (Share, "instagram", &OBJECTS[2..])] {
-        let mut world = active();
+        let mut world = World::of_one_manager();
         world.annotate(kind, name, api::PAUSED, "true");
         world.settle();
         for (kind, name) in OBJECTS {
@@ -92,7 +81,7 @@ fn pause_of_the_partner_pauses_all_and_that_of_a_share_itself() {
 
 #[test]
 fn refused_operation_is_reported_beside_the_evaluated_status() {
-    let world = active();
+    let world = World::of_one_manager();
     for (kind, name) in OBJECTS {
         let planned = Plan { next_check: Some(world.now), ..world.plan(&key(kind, name)) };
         let (status, judged) = parts(planned.clone());
@@ -114,7 +103,7 @@ fn refused_operation_is_reported_beside_the_evaluated_status() {
 
 #[test]
 fn unavailable_directory_changes_only_ready_and_reconciling() {
-    let world = active();
+    let world = World::of_one_manager();
     let away = Inputs { directory_available: false, ..world.seen() };
     for (kind, name) in OBJECTS {
         let (known, unknown) = (world.plan(&key(kind, name)), guestlist::plan::plan(away, &key(kind, name)));
@@ -128,7 +117,7 @@ fn unavailable_directory_changes_only_ready_and_reconciling() {
 
 #[test]
 fn guest_missing_in_the_directory_is_stalled_and_not_invited() {
-    let mut world = active();
+    let mut world = World::of_one_manager();
     let carol = key(Membership, "carol");
     let uid = world.objects[&carol].metadata().uid.clone().unwrap();
     let (status, before) = parts(world.plan(&carol));
@@ -146,7 +135,7 @@ fn guest_missing_in_the_directory_is_stalled_and_not_invited() {
 #[test]
 fn unreadable_object_reports_the_mismatch_and_does_nothing() {
     for (kind, name) in OBJECTS {
-        let mut world = active();
+        let mut world = World::of_one_manager();
         world.becomes_unreadable(kind, name);
         let plan = world.plan(&key(kind, name));
         assert_eq!((plan.steps.len(), plan.events.len(), plan.finalizer), (0, 0, Finalizer::Leave), "{name}");
@@ -192,7 +181,7 @@ fn transition_time_changes_only_with_the_status() {
 
 #[test]
 fn condition_message_has_at_most_200_characters() {
-    let world = active();
+    let world = World::of_one_manager();
     let written = |length: usize| {
         let carol = key(Membership, "carol");
         let cause = "ü".repeat(length);
@@ -205,7 +194,7 @@ fn condition_message_has_at_most_200_characters() {
 
 #[test]
 fn object_with_an_end_is_planned_again_at_its_end() {
-    let mut world = active();
+    let mut world = World::of_one_manager();
     let end = world.now + SignedDuration::from_hours(1);
     world.partner("acme", &format!("{ADMIN}\nexpiresAt: {end}"));
     world.share("instagram", &format!("guestAdminRole: Manager\nexpiresAt: {end}"));
@@ -227,7 +216,7 @@ fn broken_rule_and_revocation_are_reported_by_an_event() {
         |world| world.share("instagram", "mfa: {required: false}"),
     ];
     for ((kind, name), edit) in OBJECTS.into_iter().zip(edits) {
-        let mut world = active();
+        let mut world = World::of_one_manager();
         assert_eq!(world.plan(&key(kind, name)).events, [], "{name}");
         edit(&mut world);
         let events = world.plan(&key(kind, name)).events;

@@ -7,18 +7,6 @@ use guestlist::plan::{PruneScope, Step};
 use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::SignedDuration;
 
-const MANAGER: &str = "guestAdminRole: Manager\nguestUsers: [{name: bob, propagatedBy: carol}]";
-
-/// All guests have joined; Carol is Manager of instagram and passes it on to Bob.
-fn shared() -> World {
-    let mut world = World::acme();
-    world.share("instagram", MANAGER);
-    world.settle();
-    world.joins(&["carol", "bob", "dave"]);
-    world.settle();
-    world
-}
-
 /// An object vanishes without its cleanup: an administrator removed its finalizer and deleted it.
 fn vanish(world: &mut World, kind: Kind, name: &str) {
     let key = ObjectRef::new(kind, SPACE, name);
@@ -94,7 +82,7 @@ fn leave(world: &mut World, range: std::ops::Range<usize>) {
 
 #[test]
 fn login_of_removed_guest_enabled_by_hand_is_disabled_again() {
-    let mut world = shared();
+    let mut world = World::shared();
     world.delete(Kind::Membership, "bob");
     world.settle();
     assert_eq!(planned(&world).steps, []);
@@ -113,7 +101,7 @@ fn login_of_removed_guest_enabled_by_hand_is_disabled_again() {
 
 #[test]
 fn orphans_of_vanished_partner_are_named_and_lose_only_access() {
-    let mut world = shared();
+    let mut world = World::shared();
     world.member("erin", "GuestUser", "");
     world.settle();
     for name in ["bob", "erin"] {
@@ -241,7 +229,7 @@ fn guests_of_undeclared_partner_are_never_pruned() {
 
 #[test]
 fn orphan_is_not_covered_by_reused_name_or_address_elsewhere() {
-    let mut world = shared();
+    let mut world = World::shared();
     vanish(&mut world, Kind::Membership, "bob");
     let robert = "partnerRef: {name: acme}\nemail: robert@acme.example\ninvitedBy: alice@host.example\n";
     world.membership("bob", robert);
@@ -281,7 +269,7 @@ fn orphans_are_detached_only_on_request_and_then_lose_access() {
 
 #[test]
 fn a_restored_backup_takes_everything_up_as_it_is() {
-    let mut world = shared();
+    let mut world = World::shared();
     world.member("erin", "GuestUser", "");
     world.settle();
     let (mails, access, ids) =
@@ -321,7 +309,7 @@ fn delete_restored(world: &mut World, kind: Kind, name: &str) {
 
 #[test]
 fn object_restored_and_deleted_unseen_is_removed() {
-    let mut world = shared();
+    let mut world = World::shared();
     restore(&mut world);
     delete_restored(&mut world, Kind::Membership, "bob");
     world.settle();
@@ -330,7 +318,7 @@ fn object_restored_and_deleted_unseen_is_removed() {
     assert!(bob.deactivated_at.is_some() && !bob.login.is_enabled(), "not an orphan: the membership was deleted");
     assert!(!world.objects.contains_key(&ObjectRef::new(Kind::Membership, SPACE, "bob")));
 
-    let mut world = shared();
+    let mut world = World::shared();
     world.partner("acme", "hostAdmins: [alice@host.example]\ndeletion: Cascade");
     world.settle();
     restore(&mut world);
@@ -343,7 +331,7 @@ fn object_restored_and_deleted_unseen_is_removed() {
 
 #[test]
 fn mark_passes_to_remaining_object_while_namesake_terminates() {
-    let mut world = shared();
+    let mut world = World::shared();
     restore(&mut world);
     world.membership("robert", "partnerRef: {name: acme}\nemail: bob@acme.example\ninvitedBy: alice@host.example\n");
     delete_restored(&mut world, Kind::Membership, "bob");
@@ -354,7 +342,7 @@ fn mark_passes_to_remaining_object_while_namesake_terminates() {
 #[test]
 fn live_mark_passes_to_other_name_of_the_same_partner_only() {
     for (partner, passes) in [("acme", true), ("other", false)] {
-        let mut world = shared();
+        let mut world = World::shared();
         world.partner("other", "hostAdmins: [alice@host.example]");
         world.settle();
         vanish(&mut world, Kind::Membership, "bob");
@@ -369,7 +357,7 @@ fn live_mark_passes_to_other_name_of_the_same_partner_only() {
 
 #[test]
 fn a_deactivated_mark_passes_to_nobody_not_even_to_its_own_uid() {
-    let mut world = shared();
+    let mut world = World::shared();
     let key = ObjectRef::new(Kind::Membership, SPACE, "bob");
     let before = world.objects[&key].clone();
     world.delete(Kind::Membership, "bob");
@@ -385,7 +373,7 @@ fn a_deactivated_mark_passes_to_nobody_not_even_to_its_own_uid() {
 
 /// The partner was deleted with its three guests. Records are purged after 24 hours, without a pace.
 fn removed_partner() -> World {
-    let mut world = shared();
+    let mut world = World::shared();
     policy(&mut world, "{after: 24h, perHour: 100%}");
     world.partner("acme", "hostAdmins: [alice@host.example]\ndeletion: Cascade");
     world.settle();
@@ -425,7 +413,7 @@ fn partner_with_records_of_guests_is_not_purged() {
 
 #[test]
 fn partial_files_keep_grants_of_shares_that_they_do_not_have() {
-    let mut world = shared();
+    let mut world = World::shared();
     assert_eq!(world.access(), ["bob: instagram as Collaborator", "carol: instagram as Manager"]);
     let bob = ObjectRef::new(Kind::Membership, SPACE, "bob");
     world.prune_scope = PruneScope::Declared;
@@ -494,7 +482,7 @@ fn one_percent_of_few_is_one_and_the_next_is_due_an_hour_later() {
 
 #[test]
 fn guest_returning_before_purge_is_reactivated_and_later_is_new() {
-    let mut world = shared();
+    let mut world = World::shared();
     policy(&mut world, "{after: 24h, perHour: 100%}");
     let id = world.record("bob").unwrap().id;
     world.delete(Kind::Membership, "bob");
@@ -518,7 +506,7 @@ fn guest_returning_before_purge_is_reactivated_and_later_is_new() {
 
 #[test]
 fn removed_guest_with_disabled_login_is_never_purged() {
-    let mut world = shared();
+    let mut world = World::shared();
     policy(&mut world, "{after: 0s, perHour: 100%}");
     let [bob, dave] = ["bob@acme.example", "dave@acme.example"].map(email);
     for (name, address) in [("bob", &bob), ("dave", &dave)] {
@@ -542,7 +530,7 @@ fn removed_guest_with_disabled_login_is_never_purged() {
 
 #[test]
 fn nothing_is_purged_while_paused_without_policy_or_directory() {
-    let mut world = shared();
+    let mut world = World::shared();
     world.delete(Kind::Membership, "bob");
     world.settle();
     world.annotate(Kind::Partner, "acme", guestlist::api::PAUSED, "true");

@@ -1,6 +1,6 @@
 //! Garbage collection acts only on what would be declared here: the whole cluster, the partners of the files, or nothing.
 //! Also the heirs of a record whose membership vanished.
-use crate::support::in_memory::{SPACE, World};
+use crate::support::in_memory::{MANAGER, SPACE, World};
 use guestlist::cache::{Kind, ObjectRef};
 use guestlist::directory::{GuestChange, GuestRecord, Operation, Origin, PartnerId, PartnerRecord, ShareRecord};
 use guestlist::plan::PruneScope::{self, Declared, DeclaredPartners, Everything};
@@ -10,18 +10,7 @@ use guestlist::util::small_map::SmallMap;
 use jiff::SignedDuration;
 
 const ADMIN: &str = "hostAdmins: [alice@host.example]";
-const MANAGER: &str = "guestAdminRole: Manager\nguestUsers: [{name: bob, propagatedBy: carol}]";
 const FILES: PruneScope = DeclaredPartners { at_most: None };
-
-/// All guests have joined; Carol is Manager of instagram and passes it on to Bob.
-fn shared() -> World {
-    let mut world = World::acme();
-    world.share("instagram", MANAGER);
-    world.settle();
-    world.joins(&["carol", "bob", "dave"]);
-    world.settle();
-    world
-}
 
 fn planned(world: &mut World, scope: PruneScope) -> GarbageCollection {
     world.prune_scope = scope;
@@ -41,7 +30,7 @@ fn change_record(world: &mut World, name: &str, change: impl Fn(&mut GuestRecord
 
 #[test]
 fn prune_ends_created_guests_and_releases_adopted_ones() {
-    let mut world = shared();
+    let mut world = World::shared();
     world.member("erin", "GuestUser", "");
     world.settle();
     for name in ["bob", "carol", "erin"] {
@@ -68,7 +57,7 @@ fn prune_ends_created_guests_and_releases_adopted_ones() {
 
 #[test]
 fn pruned_guest_counts_for_24_hours_unless_declared_again() {
-    let mut world = shared();
+    let mut world = World::shared();
     world.vanishes(Kind::Membership, "bob");
     world.prune_scope = FILES;
     assert!(world.sweep());
@@ -90,7 +79,7 @@ fn pruned_guest_counts_for_24_hours_unless_declared_again() {
 
 #[test]
 fn orphan_of_no_named_partner_is_declared_nowhere_else() {
-    let mut world = shared();
+    let mut world = World::shared();
     world.vanishes(Kind::Membership, "bob");
     let orphans = |world: &mut World| [Everything, FILES, Declared].map(|scope| planned(world, scope).orphans.len());
     assert_eq!(orphans(&mut world), [1, 1, 0]);
@@ -114,7 +103,7 @@ fn grant_of_vanished_share_is_revoked_if_its_guest_is_stuck() {
         ("the share was created again", false, recreated, Everything, false),
         ("the membership revokes", true, vanished, Everything, false),
     ] {
-        let mut world = shared();
+        let mut world = World::shared();
         if !is_readable {
             world.becomes_unreadable(Kind::Membership, "bob");
         }
@@ -132,7 +121,7 @@ fn grant_of_vanished_share_is_revoked_if_its_guest_is_stuck() {
 
 #[test]
 fn share_record_is_forgotten_only_where_it_would_be_declared() {
-    let mut world = shared();
+    let mut world = World::shared();
     for name in ["bob", "carol"] {
         change_record(&mut world, name, |record| record.grants = SmallMap::default());
     }
@@ -181,14 +170,14 @@ fn vanished_partner_without_guests_is_deactivated_then_purged() {
     world.partner("acme", ADMIN);
     assert_eq!(ends(&mut world, Everything), none, "a new object of the name inherits the record");
 
-    let mut world = shared();
+    let mut world = World::shared();
     world.vanishes(Kind::Partner, "acme");
     assert_eq!(ends(&mut world, Everything), none, "its guests are live");
 }
 
 #[test]
 fn only_created_records_without_a_pause_are_purged() {
-    let mut world = shared();
+    let mut world = World::shared();
     world.delete(Kind::Membership, "bob");
     world.settle();
     world.now += world.workspace.purge.after;
@@ -214,7 +203,7 @@ fn record_passes_to_the_namesake_and_then_to_the_oldest_heir() {
         (["zed", "amy"], 0, "zed"),
         (["amy", "bob"], 1, "bob"),
     ] {
-        let mut world = shared();
+        let mut world = World::shared();
         world.vanishes(Kind::Membership, "bob");
         for heir in heirs {
             let spec = "partnerRef: {name: acme}\nemail: bob@acme.example\ninvitedBy: alice@host.example";

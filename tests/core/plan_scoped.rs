@@ -1,5 +1,7 @@
 //! The operator watches some of the namespaces: what the plans do with records of the others.
 
+use std::fmt::Display;
+
 use crate::support::in_memory::{SPACE, World, email};
 use guestlist::cache::{Kind, ObjectRef, WatchedNamespaces};
 use guestlist::domain::Reason;
@@ -16,7 +18,7 @@ fn watches(world: &mut World, namespace: &str) {
 }
 
 /// Moves the records of guests to another namespace, as if its objects had made them.
-fn moves(world: &mut World, names: &[&str]) {
+fn moves(world: &mut World, names: &[impl Display]) {
     for name in names {
         let address = email(&format!("{name}@acme.example"));
         let mut record = world.directory_cache.guest(&address).unwrap().clone();
@@ -65,16 +67,20 @@ fn records_of_an_unwatched_namespace_are_no_orphans() {
     assert_eq!(collected(&world).orphans.len(), 3);
 }
 
-#[test]
-fn unwatched_guests_do_not_raise_the_orphan_bound() {
+fn sixteen_guests() -> (World, Vec<String>) {
     let names: Vec<String> = (0..16).map(|n| format!("g{n:02}")).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut world = World::new();
     world.partner("acme", "hostAdmins: [alice@host.example]");
     for name in &names {
         world.member(name, "GuestUser", "");
     }
     world.settle();
+    (world, names)
+}
+
+#[test]
+fn unwatched_guests_do_not_raise_the_orphan_bound() {
+    let (mut world, names) = sixteen_guests();
     for name in &names[..4] {
         world.vanishes(Kind::Membership, name);
     }
@@ -107,21 +113,14 @@ fn deactivated_records_of_an_unwatched_namespace_are_kept() {
 
 #[test]
 fn purges_count_the_guests_of_watched_namespaces_alone() {
-    let names: Vec<String> = (0..16).map(|n| format!("g{n:02}")).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let mut world = World::new();
-    world.partner("acme", "hostAdmins: [alice@host.example]");
-    for name in &names {
-        world.member(name, "GuestUser", "");
-    }
-    world.settle();
+    let (mut world, names) = sixteen_guests();
     for name in &names[..4] {
         world.delete(Kind::Membership, name);
         // Their records are deactivated; those of the others are live.
-        world.pass(&ObjectRef::new(Kind::Membership, SPACE, *name));
+        world.pass(&ObjectRef::new(Kind::Membership, SPACE, name.as_str()));
     }
     for name in &names[..4] {
-        world.pass(&ObjectRef::new(Kind::Membership, SPACE, *name));
+        world.pass(&ObjectRef::new(Kind::Membership, SPACE, name.as_str()));
     }
     world.now += SignedDuration::from_hours(24 * 30);
     assert_eq!(collected(&world).steps.len(), 4, "a quarter of 16");

@@ -1,13 +1,12 @@
 //! Plans of shares: the grants that a share itself revokes, what its deletion waits for, and the accounts that its status
 //! and those of its guests report.
-use crate::support::in_memory::{SPACE, World, email};
+use crate::support::in_memory::{MANAGER, SPACE, World, email};
 use guestlist::api;
 use guestlist::cache::{Kind, ObjectRef};
 use guestlist::directory::{GuestChange, GuestId, GuestRecord, Operation};
 use guestlist::plan::{Event, Finalizer, Plan, Status};
 use guestlist::util::small_map::SmallMap;
 
-const MANAGER: &str = "guestAdminRole: Manager\nguestUsers: [{name: bob, propagatedBy: carol}]";
 const WITH_DAVE: &str =
     "guestAdminRole: Manager\nguestUsers: [{name: bob, propagatedBy: carol}, {name: dave, propagatedBy: carol}]";
 
@@ -28,22 +27,11 @@ fn revoked(plan: &Plan) -> Vec<&GuestId> {
     revoked.collect()
 }
 
-/// All guests have joined; Carol is Manager of instagram and passes it on to Bob.
-fn shared() -> World {
-    let mut world = World::acme();
-    world.share("instagram", MANAGER);
-    world.settle();
-    world.joins(&["carol", "bob", "dave"]);
-    world.settle();
-    assert_eq!(world.access(), ["bob: instagram as Collaborator", "carol: instagram as Manager"]);
-    world
-}
-
 #[test]
 fn share_revokes_only_where_the_membership_cannot() {
     for (edit, ends) in [("", false), ("exclude: [{name: bob}]", true), ("suspended: true", true)] {
         for is_readable in [true, false] {
-            let mut world = shared();
+            let mut world = World::shared();
             let bob = world.record("bob").unwrap().id;
             if !is_readable {
                 world.becomes_unreadable(Kind::Membership, "bob");
@@ -59,7 +47,7 @@ fn share_revokes_only_where_the_membership_cannot() {
 
 #[test]
 fn share_revokes_from_a_second_record_of_one_membership() {
-    let mut world = shared();
+    let mut world = World::shared();
     let bob = world.record("bob").unwrap();
     let address = email("robert@acme.example");
     let second = GuestRecord {
@@ -80,7 +68,7 @@ fn share_revokes_from_a_second_record_of_one_membership() {
 #[test]
 fn deleted_share_waits_for_grants_but_revokes_if_unreadable() {
     for is_readable in [true, false] {
-        let mut world = shared();
+        let mut world = World::shared();
         let holders = ["bob", "carol"].map(|name| world.record(name).unwrap());
         if !is_readable {
             world.becomes_unreadable(Kind::Share, "instagram");
@@ -106,7 +94,7 @@ fn deleted_share_waits_for_grants_but_revokes_if_unreadable() {
 
 #[test]
 fn unreadable_share_revokes_nothing_in_other_namespaces() {
-    let mut world = shared();
+    let mut world = World::shared();
     let bob = world.record("bob").unwrap();
     let mut carol = world.record("carol").unwrap();
     carol.mark.as_mut().unwrap().namespace = "elsewhere".to_owned();
@@ -165,7 +153,7 @@ fn allowed_grant_that_is_missing_has_a_reason_in_both_statuses() {
         }),
     ];
     for (reason, begins) in causes {
-        let mut world = shared();
+        let mut world = World::shared();
         world.share("instagram", WITH_DAVE);
         begins(&mut world);
         let Some(Status::Share(share)) = planned(&world, "instagram").status else { panic!("no status") };
@@ -198,7 +186,7 @@ fn account_in_a_status_names_the_entry_that_gives_it() {
 
 #[test]
 fn names_without_a_usable_membership_are_counted_once() {
-    let mut world = shared();
+    let mut world = World::shared();
     world.partner("brio", "hostAdmins: [alice@host.example]");
     world.membership("erin", "partnerRef: {name: brio}\nemail: erin@brio.example\ninvitedBy: alice@host.example");
     world.member("frank", "GuestUser", "");
@@ -218,7 +206,7 @@ fn names_without_a_usable_membership_are_counted_once() {
 
 #[test]
 fn unreadable_propagator_keeps_grants_and_allows_no_new_ones() {
-    let mut world = shared();
+    let mut world = World::shared();
     world.becomes_unreadable(Kind::Membership, "carol");
     world.share("instagram", WITH_DAVE);
     world.settle();
@@ -230,7 +218,7 @@ fn unreadable_propagator_keeps_grants_and_allows_no_new_ones() {
 
 #[test]
 fn grant_of_unknown_propagator_is_withheld_but_not_rejected() {
-    let mut world = shared();
+    let mut world = World::shared();
     world.share("instagram", "guestAdminRole: Manager\nguestUsers: [{name: bob, propagatedBy: ghost}]");
     world.settle();
     assert_eq!(world.access(), ["carol: instagram as Manager"]);

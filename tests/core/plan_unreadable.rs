@@ -12,24 +12,13 @@ use guestlist::util::small_map::SmallMap;
 
 const REASON: Reason = Reason::OwnershipMarkUnreadable;
 
-/// Carol is Guest Admin and Manager of instagram.
-fn active() -> World {
-    let mut world = World::acme();
-    world.share("instagram", "guestAdminRole: Manager");
-    world.settle();
-    world.joins(&["carol"]);
-    world.settle();
-    assert_eq!(world.access(), ["carol: instagram as Manager"]);
-    world
-}
-
 fn key(kind: Kind, name: &str) -> ObjectRef {
     ObjectRef::new(kind, SPACE, name)
 }
 
 #[test]
 fn guest_with_unreadable_mark_loses_only_the_claims() {
-    let mut world = active();
+    let mut world = World::of_one_manager();
     let carol = world.record("carol").unwrap();
     let unmarked = |id: &str| GuestRecord {
         id: GuestId(id.to_owned()),
@@ -55,7 +44,7 @@ fn guest_with_unreadable_mark_loses_only_the_claims() {
 
 #[test]
 fn partner_with_unreadable_mark_only_revokes() {
-    let mut world = active();
+    let mut world = World::of_one_manager();
     let record = world.directory_cache.partners().next().unwrap().clone();
     let nameless = PartnerRecord { mark: OwnershipMark::default(), ..record.clone() };
     let renamed = PartnerRecord { id: PartnerId("keycloak-1".to_owned()), ..record.clone() };
@@ -77,13 +66,13 @@ fn partner_with_unreadable_mark_only_revokes() {
         world.delete(Kind::Partner, "acme");
         let steps = world.plan(&key(Kind::Partner, "acme")).steps;
         assert!(steps.iter().all(|step| !matches!(step.operation, Operation::Partner { .. })), "{steps:?}");
-        world = active();
+        world = World::of_one_manager();
     }
 }
 
 #[test]
 fn changed_record_is_written_again() {
-    let mut world = active();
+    let mut world = World::of_one_manager();
     let partner = world.directory_cache.partners().next().unwrap().clone();
     let carol = world.record("carol").unwrap();
     let outdated = PartnerRecord { integrity: Integrity::Outdated, ..partner.clone() };

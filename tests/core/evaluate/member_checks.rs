@@ -6,7 +6,7 @@ use guestlist::plan::evaluate::EvaluatedPartner;
 use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::SignedDuration;
 
-use super::{active, change_metadata, change_record, member_steps, verdict};
+use super::{change_metadata, change_record, member_steps, verdict};
 use crate::support::in_memory::{SPACE, World, email};
 
 const ADMIN: &str = "hostAdmins: [alice@host.example]";
@@ -169,7 +169,7 @@ fn address_of_the_workspace_belongs_to_no_new_guest() {
         assert_eq!(verdict_about(&world, "new").join(", "), expected, "{admins}");
     }
     // The Owner of an account is no guest.
-    let mut world = active();
+    let mut world = World::shared();
     world.owners("newsletter", &["alice@host.example", "new@acme.example"]);
     world.member("new", "GuestUser", "");
     assert_eq!(verdict_about(&world, "new"), [REFUSED]);
@@ -177,7 +177,7 @@ fn address_of_the_workspace_belongs_to_no_new_guest() {
 
 #[test]
 fn fields_of_an_admitted_guest_are_immutable() {
-    let mut world = active();
+    let mut world = World::shared();
     let bob = |email: &str, partner: &str| {
         format!("partnerRef: {{name: {partner}}}\nemail: {email}\nrole: GuestUser\ninvitedBy: alice@host.example")
     };
@@ -197,7 +197,7 @@ fn fields_of_an_admitted_guest_are_immutable() {
 
 #[test]
 fn cascade_includes_memberships_created_before_it() {
-    let mut world = active();
+    let mut world = World::shared();
     let begin = world.now + SignedDuration::from_hours(1);
     world.partner("acme", &format!("{ADMIN}\ndeletion: Cascade"));
     world.now = begin;

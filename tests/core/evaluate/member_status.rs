@@ -7,7 +7,7 @@ use guestlist::domain::MfaMethod;
 use guestlist::plan::Status;
 use jiff::SignedDuration;
 
-use super::{accept, active, change_record, key, terminate};
+use super::{accept, change_record, key, terminate};
 use crate::support::in_memory::World;
 
 const ADMIN: &str = "hostAdmins: [alice@host.example]";
@@ -224,7 +224,7 @@ fn status_waits_for_the_record_that_the_next_step_writes() {
     world.member("carol", "GuestAdmin", "suspended: true");
     assert!(condition(&status(&world, "carol"), "Ready").starts_with("True/Suspended"));
     // A guest of a partner whose suspension ends waits for the record of the partner.
-    let mut world = active();
+    let mut world = World::shared();
     world.partner("acme", &format!("{ADMIN}\nsuspended: true"));
     world.settle();
     world.partner("acme", ADMIN);
@@ -245,7 +245,7 @@ fn status_explains_each_account_without_access() {
         ("share suspended", |world| world.share("newsletter", "suspended: true"), "Suspended"),
     ];
     for (what, edit, expected) in edits {
-        let mut world = active();
+        let mut world = World::shared();
         world.share("newsletter", "");
         // Adds the finalizer of the share.
         world.pass(&key(Kind::Share, "newsletter"));
@@ -262,7 +262,7 @@ fn status_explains_each_account_without_access() {
         );
     }
     // The grant of another share of the account is not the grant of this one.
-    let mut world = active();
+    let mut world = World::shared();
     world.share_of("second", "partnerRef: {name: acme}\naccount: instagram\nsharedBy: alice@host.example");
     let status = status(&world, "carol");
     let said: Vec<_> = status.accounts.iter().map(|it| (&*it.share, it.effective, it.reason.as_deref())).collect();
@@ -271,7 +271,7 @@ fn status_explains_each_account_without_access() {
 
 #[test]
 fn end_is_announced_in_the_last_fourteen_days() {
-    let mut world = active();
+    let mut world = World::shared();
     let end = world.now + SignedDuration::from_hours(1000);
     assert_eq!(condition(&status(&world, "bob"), "ExpiringSoon"), "False/ExpiringSoon: The membership has no end.");
     world.member("bob", "GuestUser", &format!("expiresAt: '{end}'"));

@@ -8,7 +8,7 @@ use guestlist::plan::{Event, Finalizer, PruneScope, Status};
 use guestlist::validation::entry;
 use jiff::SignedDuration;
 
-use super::{accept, active, change_record, key, member_steps, terminate};
+use super::{accept, change_record, key, member_steps, terminate};
 use crate::support::in_memory::{World, email};
 
 const ADMIN: &str = "hostAdmins: [alice@host.example]";
@@ -84,7 +84,7 @@ fn record_that_differs_from_the_object_is_updated_once() {
         ("partner", |record| record.partner = PartnerId("elsewhere".to_owned())),
         ("methods", |record| record.allowed = [MfaMethod::TOTP].into()),
     ];
-    let mut world = active();
+    let mut world = World::shared();
     assert_eq!(member_steps(&world, "bob"), [""; 0]);
     let bob = world.record("bob").unwrap();
     let update = "Reconciled: update the guest: name \"bob@acme.example\", ownership mark, MFA methods";
@@ -118,7 +118,7 @@ fn reset_annotation_removes_methods_enrolled_before_it_once() {
         ("unknown methods", 1, false, |record| record.mfa = MfaRecord::Unknown),
     ];
     for (what, minutes, resets, change) in cases {
-        let mut world = active();
+        let mut world = World::shared();
         let enrolled = world.now;
         world.now += SignedDuration::from_hours(1);
         let asked = enrolled + SignedDuration::from_mins(minutes);
@@ -250,7 +250,7 @@ fn invited_guest_gets_the_steps_of_each_edit() {
 
 #[test]
 fn demoted_guest_admin_loses_the_role_before_any_grant() {
-    let mut world = active();
+    let mut world = World::shared();
     world.member("carol", "GuestUser", "displayName: Carol");
     let expected = [
         "Reconciled: revoke instagram",
@@ -262,7 +262,7 @@ fn demoted_guest_admin_loses_the_role_before_any_grant() {
 
 #[test]
 fn login_of_an_adopted_user_is_neither_disabled_nor_enabled() {
-    let mut world = active();
+    let mut world = World::shared();
     change_record(&mut world, "bob", |record| record.mark.as_mut().unwrap().origin = Origin::Adopted);
     world.member("bob", "GuestUser", "suspended: true");
     assert_eq!(member_steps(&world, "bob"), ["Suspended: revoke instagram"]);
@@ -295,7 +295,7 @@ fn revocation_names_the_reason_of_its_own_account() {
 
 #[test]
 fn plan_of_a_deletion_has_basis_status_event_and_release() {
-    let mut world = active();
+    let mut world = World::shared();
     world.member("new", "GuestUser", "suspended: true");
     for name in ["bob", "new"] {
         let record = world.record(name);
@@ -311,7 +311,7 @@ fn plan_of_a_deletion_has_basis_status_event_and_release() {
 
 #[test]
 fn unreadable_membership_is_removed_by_its_deletion_alone() {
-    let mut world = active();
+    let mut world = World::shared();
     world.becomes_unreadable(Kind::Membership, "bob");
     let plan = world.plan(&key(Kind::Membership, "bob"));
     let Some(Status::Membership(status)) = plan.status else { panic!("no status") };
@@ -342,11 +342,11 @@ fn plan_publishes_the_events_of_its_violation_and_its_revocation() {
         ),
     ];
     for (name, edit, expected) in edits {
-        let mut world = active();
+        let mut world = World::shared();
         edit(&mut world);
         assert_eq!(world.plan(&key(Kind::Membership, name)).events, expected, "{name}");
     }
-    let mut world = active();
+    let mut world = World::shared();
     world.now += SignedDuration::from_hours(1);
     world.annotate(Kind::Membership, "dave", api::RESET_MFA, &world.now.to_string());
     assert_eq!(world.plan(&key(Kind::Membership, "dave")).events, [Event::withheld(Reason::MfaNotEnrolled)]);
@@ -369,7 +369,7 @@ fn finalizer_is_held_as_soon_as_there_is_a_record_or_a_step() {
 #[test]
 fn guest_without_the_required_method_is_read_again() {
     let carol = email("carol@acme.example");
-    let mut world = active();
+    let mut world = World::shared();
     let recheck = |world: &World| world.plan(&key(Kind::Membership, "carol")).recheck;
     assert_eq!(recheck(&world), None);
     world.share("instagram", "guestAdminRole: Manager\nmfa: {methods: [WebAuthn]}");
@@ -448,7 +448,7 @@ fn next_check_is_the_first_instant_that_changes_the_plan() {
         ),
     ];
     for (what, name, edit, hours) in cases {
-        let mut world = active();
+        let mut world = World::shared();
         edit(&mut world);
         let next = world.plan(&key(Kind::Membership, name)).next_check;
         assert_eq!(next, hours.map(|hours| world.now + SignedDuration::from_hours(hours)), "{what}");
@@ -539,7 +539,7 @@ fn grant_without_its_share_is_revoked_where_all_shares_are_known() {
         (PruneScope::Declared, true, vec![]),
         (PruneScope::Declared, false, vec!["Reconciled: revoke instagram"]),
     ] {
-        let mut world = active();
+        let mut world = World::shared();
         world.vanishes(Kind::Share, "instagram");
         world.prune_scope = scope;
         if !has_share {
@@ -580,7 +580,7 @@ fn grant_passes_to_the_recreated_share_and_to_no_other() {
         ),
     ];
     for (what, share, edit, expected) in edits {
-        let mut world = active();
+        let mut world = World::shared();
         world.vanishes(Kind::Share, "instagram");
         edit(&mut world);
         // Adds the finalizer of the share.
@@ -588,7 +588,7 @@ fn grant_passes_to_the_recreated_share_and_to_no_other() {
         assert_eq!(member_steps(&world, "carol"), expected, "{what}");
     }
     // No enrolled method of the earlier grant counts for the later one.
-    let mut world = active();
+    let mut world = World::shared();
     world.share("instagram", "guestAdminRole: Manager\nmfa: {methods: [TOTP]}");
     world.settle();
     world.play(|store, now| store.enroll_mfa(&email("carol@acme.example"), MfaMethod::WebAuthn, now));

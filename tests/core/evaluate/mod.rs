@@ -71,15 +71,3 @@ fn terminate(world: &mut World, kind: Kind, name: &str) {
 fn accept(world: &mut World, name: &str) {
     world.play(|store, now| store.accept(&email(&format!("{name}@acme.example")), now));
 }
-
-/// Carol is Guest Admin, Bob and Dave are Guest Users, and all are Active. Carol is Manager of instagram, and passes it
-/// on to Bob.
-fn active() -> World {
-    let mut world = World::acme();
-    world.share("instagram", "guestAdminRole: Manager\nguestUsers: [{name: bob, propagatedBy: carol}]");
-    world.settle();
-    world.joins(&["carol", "bob", "dave"]);
-    world.settle();
-    assert_eq!(world.access(), ["bob: instagram as Collaborator", "carol: instagram as Manager"]);
-    world
-}

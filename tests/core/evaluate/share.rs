@@ -5,7 +5,7 @@ use guestlist::plan::{AvailableFacts, Inputs, PruneScope};
 use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::SignedDuration;
 
-use super::{active, steps, terminate, verdict};
+use super::{steps, terminate, verdict};
 use crate::support::in_memory::{SPACE, World};
 
 const DUPLICATE: &str = "DuplicateShare spec.account";
@@ -18,7 +18,7 @@ fn verdict_about(world: &World, name: &str) -> Vec<String> {
 fn sharer_is_a_listed_and_allowed_host_admin_and_no_guest() {
     const NOT_HERE: &str = "HostAdminNotAllowedHere spec.sharedBy";
     const NO_ADMIN: &str = "SharerNotHostAdmin spec.sharedBy";
-    let mut world = active();
+    let mut world = World::shared();
     let policy = "domains: [host.example]\n\
                   tenants: [{namespace: partners, hostAdmins: ['*@host.example', carol@acme.example]}]";
     world.workspace = WorkspacePolicy::parse(policy).unwrap();
@@ -43,7 +43,7 @@ fn methods_of_a_share_are_within_those_of_its_partner() {
     for (partner, expected) in
         [("TOTP", BEYOND), ("WebAuthn", ""), ("TOTP, WebAuthn", ""), ("SMS", "waits: MfaMethodNotAllowed")]
     {
-        let mut world = active();
+        let mut world = World::shared();
         world.partner("acme", &format!("hostAdmins: [alice@host.example]\nmfa: {{methods: [{partner}]}}"));
         world.share("instagram", "mfa: {methods: [WebAuthn]}");
         assert_eq!(verdict_about(&world, "instagram").join(", "), expected, "{partner}");
@@ -83,7 +83,7 @@ fn first_sound_share_of_an_account_takes_precedence() {
 
 #[test]
 fn shares_of_other_partners_or_accounts_are_no_duplicates() {
-    let mut world = active();
+    let mut world = World::shared();
     world.partner("brio", "hostAdmins: [alice@host.example]");
     world.settle();
     for (name, partner, account) in [("brio", "brio", "instagram"), ("news", "acme", "newsletter")] {
@@ -96,7 +96,7 @@ fn shares_of_other_partners_or_accounts_are_no_duplicates() {
 
 #[test]
 fn restored_share_with_grants_precedes_older_shares() {
-    let mut world = active();
+    let mut world = World::shared();
     world.now += SignedDuration::from_secs(1);
     world.share_of("second", "partnerRef: {name: acme}\naccount: instagram\nsharedBy: alice@host.example");
     assert_eq!(verdict_about(&world, "second"), [DUPLICATE]);
@@ -115,7 +115,7 @@ fn restored_share_with_grants_precedes_older_shares() {
 
 #[test]
 fn recorded_account_and_partner_of_a_share_are_immutable() {
-    let mut world = active();
+    let mut world = World::shared();
     world.partner("brio", "hostAdmins: [alice@host.example]");
     for (partner, account, expected) in [
         ("acme", "instagram", vec![]),
@@ -131,7 +131,7 @@ fn recorded_account_and_partner_of_a_share_are_immutable() {
 
 #[test]
 fn entry_names_a_guest_of_the_partner_at_the_pinned_address() {
-    let mut world = active();
+    let mut world = World::shared();
     world.partner("brio", "hostAdmins: [alice@host.example]");
     world.membership("eve", "partnerRef: {name: brio}\nemail: eve@brio.example\ninvitedBy: alice@host.example");
     world.member("odd", "Boss", "");
@@ -178,7 +178,7 @@ fn entry_names_a_guest_of_the_partner_at_the_pinned_address() {
 
 #[test]
 fn invalid_role_of_a_share_blames_only_other_obstacles() {
-    let mut world = active();
+    let mut world = World::shared();
     let own = "OwnerNeverShared spec.guestAdminRole";
     let other = "PropagationNeedsManager spec.guestUsers[0].propagatedBy";
     for (propagator, more, expected) in [
@@ -196,7 +196,7 @@ fn invalid_role_of_a_share_blames_only_other_obstacles() {
 
 #[test]
 fn message_names_at_most_three_guests_who_may_pass_on() {
-    let mut world = active();
+    let mut world = World::shared();
     for name in ["erin", "frank", "grace"] {
         world.member(name, "GuestAdmin", "");
     }
@@ -259,7 +259,7 @@ fn share_revokes_from_undeclared_guests_only_on_known_facts() {
         ),
     ];
     for (what, scope, edit, revokes) in edits {
-        let mut world = active();
+        let mut world = World::shared();
         world.vanishes(Kind::Membership, "bob");
         world.prune_scope = scope;
         edit(&mut world);
@@ -278,7 +278,7 @@ fn end_of_a_share_is_the_earlier_of_its_own_and_the_partners() {
         (Some("2027-05-01T00:00:00Z"), Some("2027-06-01T00:00:00Z"), Some("2027-05-01T00:00:00Z")),
     ] {
         let end = |end: Option<&str>| end.map(|end| format!("\nexpiresAt: '{end}'")).unwrap_or_default();
-        let mut world = active();
+        let mut world = World::shared();
         world.partner("acme", &format!("hostAdmins: [alice@host.example]{}", end(partner)));
         world.share("instagram", &format!("guestAdminRole: Manager{}", end(share)));
         world.settle();
@@ -309,7 +309,7 @@ fn account_is_found_only_live_and_with_an_owner_of_the_namespace() {
         ("without the partner", |world| world.vanishes(Kind::Partner, "acme"), "waits: PartnerNotFound"),
     ];
     for (what, edit, expected) in edits {
-        let mut world = active();
+        let mut world = World::shared();
         edit(&mut world);
         assert_eq!(verdict_about(&world, "instagram").join(", "), expected, "{what}");
         let loses = steps(&world, Kind::Membership, "carol");
@@ -319,7 +319,7 @@ fn account_is_found_only_live_and_with_an_owner_of_the_namespace() {
 
 #[test]
 fn admitted_propagator_is_judged_by_the_rules_for_guests() {
-    let mut world = active();
+    let mut world = World::shared();
     world.member("carol", "GuestAdmin", "expiresAt: '2027-06-01T00:00:00Z'");
     world.partner("acme", "hostAdmins: [alice@host.example]\nguests: {maxDuration: 24h}");
     assert_eq!(verdict_about(&world, "instagram"), [""; 0], "only a new membership is too long");

@@ -4,20 +4,9 @@ use guestlist::cache::Kind;
 
 use crate::support::in_memory::{SPACE, World};
 
-/// Carol is Manager of instagram and passes it on to Bob; all have joined.
-fn shared() -> World {
-    let mut world = World::acme();
-    world.share("instagram", "guestAdminRole: Manager\nguestUsers: [{name: bob, propagatedBy: carol}]");
-    world.settle();
-    world.joins(&["carol", "bob", "dave"]);
-    world.settle();
-    assert_eq!(world.access(), ["bob: instagram as Collaborator", "carol: instagram as Manager"]);
-    world
-}
-
 #[test]
 fn propagator_that_breaks_a_rule_passes_nothing_on() {
-    let mut world = shared();
+    let mut world = World::shared();
     let refused = ["PropagationNeedsManager spec.guestUsers[0].propagatedBy"];
     for broken in ["mfa: {required: false}", "mfa: {methods: [SMS]}", "expiresAt: soon"] {
         world.member("carol", "GuestAdmin", broken);
@@ -41,7 +30,7 @@ fn propagator_that_breaks_a_rule_passes_nothing_on() {
 
 #[test]
 fn propagator_that_was_never_admitted_is_not_recommended() {
-    let mut world = shared();
+    let mut world = World::shared();
     let eve = "partnerRef: {name: acme}\nemail: zoe@host.example\nrole: GuestAdmin\ninvitedBy: alice@host.example";
     world.membership("eve", eve);
     world.share(

@@ -90,14 +90,20 @@ fn edit_reverted_before_directory_accepts_it_leaves_no_wait() {
     all_is_well(&mut sim);
 }
 
-#[test]
-fn reverted_edit_ends_the_directory_failure_without_a_write() {
+/// The directory takes no write while Bob is suspended, and the operator is not ready.
+fn suspension_fails() -> Sim {
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);
     (sim.cursed, sim.takes_nothing) = (vec![email("bob@acme.example")], true);
     sim.edit(Membership, "bob", json!({"suspended": true}));
     wait(&mut sim, SignedDuration::from_secs(20));
     assert_ne!(sim.engine.health().missing(), [] as [String; 0]);
+    sim
+}
+
+#[test]
+fn reverted_edit_ends_the_directory_failure_without_a_write() {
+    let mut sim = suspension_fails();
     sim.edit(Membership, "bob", json!({"suspended": false}));
     wait(&mut sim, SignedDuration::from_secs(15));
     all_is_well(&mut sim);
@@ -234,12 +240,7 @@ fn failed_grant_is_shown_by_its_share_and_no_other_partner() {
 
 #[test]
 fn failure_of_an_object_that_vanishes_ends_with_it() {
-    let mut sim = Sim::new(0);
-    walk::begin(&mut sim);
-    (sim.cursed, sim.takes_nothing) = (vec![email("bob@acme.example")], true);
-    sim.edit(Membership, "bob", json!({"suspended": true}));
-    wait(&mut sim, SignedDuration::from_secs(20));
-    assert_ne!(sim.engine.health().missing(), [] as [String; 0]);
+    let mut sim = suspension_fails();
     vanish(&mut sim, Membership, "bob");
     // Before garbage collection, which the directory would accept.
     wait(&mut sim, SignedDuration::from_secs(1));

@@ -30,6 +30,8 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 
 pub const SPACE: &str = "partners";
+/// A share whose Manager passes the account on to Bob.
+pub const MANAGER: &str = "guestAdminRole: Manager\nguestUsers: [{name: bob, propagatedBy: carol}]";
 const POLICY: &str = r#"
 domains: [host.example]
 tenants: [{namespace: partners, hostAdmins: ["*@host.example"]}]
@@ -119,6 +121,28 @@ impl World {
         world.member("carol", "GuestAdmin", "");
         world.member("bob", "GuestUser", "");
         world.member("dave", "GuestUser", "");
+        world
+    }
+
+    /// All guests have joined; Carol is Manager of instagram and passes it on to Bob.
+    pub fn shared() -> Self {
+        let mut world = Self::acme();
+        world.share("instagram", MANAGER);
+        world.settle();
+        world.joins(&["carol", "bob", "dave"]);
+        world.settle();
+        assert_eq!(world.access(), ["bob: instagram as Collaborator", "carol: instagram as Manager"]);
+        world
+    }
+
+    /// Only Carol has joined, and she is Manager of instagram.
+    pub fn of_one_manager() -> Self {
+        let mut world = Self::acme();
+        world.share("instagram", "guestAdminRole: Manager");
+        world.settle();
+        world.joins(&["carol"]);
+        world.settle();
+        assert_eq!(world.access(), ["carol: instagram as Manager"]);
         world
     }
 
