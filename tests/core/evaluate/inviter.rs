@@ -86,7 +86,7 @@ fn inviter_is_judged_by_the_specs_without_the_directory() {
 }
 
 #[test]
-fn inviter_is_judged_by_the_domains_of_host_admins_without_policy() {
+fn inviter_is_judged_by_host_admins_domains_without_policy() {
     let cases = [
         ("later@host.example", "", ""),
         ("lee@third.example", "", ""),

@@ -323,7 +323,7 @@ fn unreadable_membership_is_removed_by_its_deletion_alone() {
 }
 
 #[test]
-fn plan_publishes_the_events_of_its_violation_and_its_revocation() {
+fn plan_publishes_events_of_its_violation_and_revocation() {
     type Edit = fn(&mut World);
     let shut = |reason| Event { reason, ..Event::SHUT };
     let edits: [(&str, Edit, Vec<Event>); 5] = [
@@ -530,7 +530,7 @@ fn world_start() -> jiff::Timestamp {
 }
 
 #[test]
-fn grant_without_its_share_is_revoked_where_all_shares_are_known() {
+fn grant_without_share_is_revoked_where_all_shares_are_known() {
     let everything = PruneScope::Everything;
     let partners = PruneScope::DeclaredPartners { at_most: None };
     for (scope, has_share, expected) in [

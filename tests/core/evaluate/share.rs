@@ -291,7 +291,7 @@ fn end_of_a_share_is_the_earlier_of_its_own_and_the_partners() {
 }
 
 #[test]
-fn account_is_found_only_live_and_with_an_owner_of_the_namespace() {
+fn account_counts_only_if_live_and_owned_by_the_namespace() {
     const ABSENT: &str = "waits: AccountNotFound";
     type Edit = fn(&mut World);
     let edits: [(&str, Edit, &str); 6] = [
