@@ -12,6 +12,7 @@ mod support {
     pub mod harness;
     pub mod looking;
     pub mod operator;
+    pub mod reused_planes;
     pub mod worlds;
 }
 #[path = "../core/rule_matrix/pairs.rs"]

@@ -40,6 +40,7 @@ type controlPlane struct {
 	ca                            *authority
 	client                        *http.Client
 	components                    []*component // in the order of their start
+	keep                          bool         // --remove has no effect: the files of a failed test are read
 	died                          chan *process
 }
 

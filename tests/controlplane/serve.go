@@ -95,7 +95,7 @@ func serve(args []string) error {
 	}
 	defer func() {
 		plane.stopAll(0)
-		if o.remove && closed.Load() {
+		if o.remove && closed.Load() && !plane.keep {
 			os.RemoveAll(o.dir)
 		}
 	}()
@@ -145,6 +145,9 @@ func (plane *controlPlane) obey(ctx context.Context, command string) error {
 			return nil
 		}
 		return fmt.Errorf("%q does not run here", name)
+	case "keep":
+		plane.keep = true
+		return nil
 	case "snapshot":
 		return plane.whileStopped(ctx, func() error { return os.CopyFS(plane.snapshot(name), os.DirFS(plane.data)) })
 	case "restore":

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use tokio::runtime::Runtime;
 
 use crate::pages::harness::{PASSWORD, Person, Stage as Realm};
-use crate::support::controlplane::ControlPlane;
 use crate::support::harness::Stage;
 use crate::support::operator::{Elsewhere, Operator, eventually};
+use crate::support::reused_planes::Reused;
 
 /// The realm as the operator's directory.
 struct Directory(Arc<Realm>);
@@ -51,7 +51,7 @@ pub struct House {
 impl House {
     /// Prepares everything. The operator, with verbose logs, is not started.
     pub fn prepare(name: &str) -> Self {
-        let plane = ControlPlane::start();
+        let plane = Reused::start();
         let mut operator = Operator::prepare(&plane);
         drop(rustls::crypto::ring::default_provider().install_default());
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

@@ -24,6 +24,7 @@ mod support {
     pub mod operator;
     pub mod proxy;
     pub mod realm_in_memory;
+    pub mod reused_planes;
     pub mod webdriver;
     pub mod worlds;
 }

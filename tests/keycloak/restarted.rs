@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use crate::operated::{furnish_on, realm};
 use crate::support::browser::{Application, Browser};
-use crate::support::controlplane::ControlPlane;
 use crate::support::harness::{BOB, CAROL, Stage, condition};
 use crate::support::keycloak::{Keycloak, multi};
 use crate::support::operator::{Operator, eventually};
+use crate::support::reused_planes::Reused;
 
 /// Guests with nothing but an invitation.
 fn guests(names: &[&str]) -> String {
@@ -67,7 +67,7 @@ fn keycloak_restart_loses_no_guest_or_edit_and_mails_none_twice() {
     let folder = tempfile::tempdir().unwrap();
     // Leaked, because the realm borrows it; its process ends below, or with this one.
     let server: &'static Keycloak = Box::leak(Box::new(Keycloak::start_in(folder.path())));
-    let plane = ControlPlane::start();
+    let plane = Reused::start();
     let mut stage = Stage { operator: furnish_on(server, Operator::prepare(&plane)), plane };
     stage.operator.start();
     stage.settle();

@@ -29,6 +29,10 @@ pub struct ControlPlane {
     server: String,
     pids: BTreeMap<String, u32>,
     reader: OnceLock<Client>,
+    /// A test has stopped or restored a program.
+    altered: bool,
+    /// Where the audit log of the present test begins, in bytes.
+    audit_from: u64,
 }
 
 /// The result of a program.
@@ -105,6 +109,8 @@ impl ControlPlane {
             bin,
             dir,
             reader: OnceLock::new(),
+            altered: false,
+            audit_from: 0,
         }
     }
 
@@ -113,8 +119,7 @@ impl ControlPlane {
         &self.kubeconfig
     }
 
-    /// The directory for this test's files. It also has logs, keys and `audit.log` (write requests, and all requests of
-    /// the operator).
+    /// The directory for this test's files. It also has logs and keys.
     pub fn dir(&self) -> &Path {
         &self.dir
     }
@@ -144,9 +149,22 @@ impl ControlPlane {
         self.kubectl_with(arguments, "")
     }
 
+    /// The audit log of this test: write requests, and all requests of the operator.
+    pub fn audit_log(&self) -> String {
+        let log = fs::read(self.dir.join("audit.log")).expect("the API server writes an audit log");
+        let from = usize::try_from(self.audit_from).expect("the log fits into memory");
+        String::from_utf8_lossy(&log[from..]).into_owned()
+    }
+
     /// The server's object under a path. `None`: there is no object or no server. For polling: a kubectl process costs
     /// a tenth of a second of processor time.
     pub fn read(&self, path: &str) -> Option<Value> {
+        let request = Request::new(path).list(&ListParams::default()).expect("the path is one");
+        self.send(request).ok()
+    }
+
+    /// Sends a request as cluster administrator, and returns the answer.
+    pub(super) fn send(&self, request: axum::http::Request<Vec<u8>>) -> Result<Value, kube::Error> {
         static RUNTIME: OnceLock<Runtime> = OnceLock::new();
         let new = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = RUNTIME.get_or_init(|| new().expect("a runtime can be made"));
@@ -158,8 +176,7 @@ impl ControlPlane {
                     futures::executor::block_on(Config::from_custom_kubeconfig(config, &KubeConfigOptions::default()));
                 Client::try_from(config.expect("the kubeconfig is whole")).expect("a client can be made")
             });
-            let request = Request::new(path).list(&ListParams::default()).expect("the path is one");
-            client.request(request).await.ok()
+            client.request(request).await
         })
     }
 
@@ -191,6 +208,16 @@ impl ControlPlane {
         path
     }
 
+    /// Whether a test has stopped or restored a program.
+    pub(super) fn is_altered(&self) -> bool {
+        self.altered
+    }
+
+    /// The audit log of the next test begins here.
+    pub(super) fn begin_audit_log(&mut self) {
+        self.audit_from = fs::metadata(self.dir.join("audit.log")).map_or(0, |file| file.len());
+    }
+
     /// Stops the API server: connections are refused.
     pub fn stop_api_server(&mut self) {
         self.command("stop kube-apiserver");
@@ -204,6 +231,7 @@ impl ControlPlane {
     /// One command of the launcher: `stop NAME`, `start NAME`, `snapshot LABEL`, `restore LABEL`.
     #[track_caller]
     pub fn command(&mut self, command: &str) {
+        self.altered = true;
         let pipe = self.commands.as_mut().expect("the launcher listens until it is dropped");
         writeln!(pipe, "{command}").expect("the launcher takes commands");
         self.pids = pids(&read_answer(&mut self.answers));
@@ -220,8 +248,10 @@ impl Drop for ControlPlane {
             return;
         }
         assert!(ended.is_ok_and(|status| status.success()), "the control plane ended well");
-        // A successful test leaves no files.
-        fs::remove_dir_all(&self.dir).expect("the control plane's directory can be removed");
+        // A successful test leaves no files. The launcher may have removed them.
+        if self.dir.exists() {
+            fs::remove_dir_all(&self.dir).expect("the control plane's directory can be removed");
+        }
     }
 }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::controlplane::{ControlPlane, Said};
+use crate::support::controlplane::Said;
 use crate::support::operator::{Operator, eventually, usable};
+use crate::support::reused_planes::Reused;
 
 pub const CAROL: &str = "carol@acme.example";
 pub const BOB: &str = "bob@acme.example";
@@ -46,7 +47,7 @@ const GROUP: &str = "/apis/guestlist.dev/v1alpha1";
 /// The operator is dropped first: it ends before its API server does.
 pub struct Stage {
     pub operator: Operator,
-    pub plane: ControlPlane,
+    pub plane: Reused,
 }
 
 impl Stage {
@@ -59,20 +60,20 @@ impl Stage {
 
     /// Starts everything but the operator.
     pub fn prepare() -> Self {
-        let plane = ControlPlane::start();
+        let plane = Reused::start();
         Self { operator: crate::furnish(Operator::prepare(&plane)), plane }
     }
 
     /// Starts everything but the operator, which has rights in the first of these namespaces.
     pub fn prepare_in(watched: usize, namespaces: &[&str]) -> Self {
-        let plane = ControlPlane::start();
+        let plane = Reused::start();
         let rbac = Operator::rbac_of(&plane, &namespaces[..watched]);
         Self { operator: crate::furnish(Operator::prepare_with(&plane, namespaces, &rbac)), plane }
     }
 
     /// The same with garbage collection, namespace deletion and aggregated roles.
     pub fn prepare_with_controllers() -> Self {
-        let plane = ControlPlane::start_with_controllers();
+        let plane = Reused::start_with_controllers();
         Self { operator: crate::furnish(Operator::prepare(&plane)), plane }
     }
 

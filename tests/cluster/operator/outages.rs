@@ -3,9 +3,9 @@
 
 use serde_json::{Value, json};
 
-use crate::support::controlplane::ControlPlane;
 use crate::support::harness::{BOB, CAROL, Stage, WORLD};
 use crate::support::operator::{Operator, eventually};
+use crate::support::reused_planes::Reused;
 
 /// Changes the verbs of the operator's rule for some resource.
 fn allow(stage: &Stage, resource: &str, verbs: &[&str]) {
@@ -24,7 +24,7 @@ fn allow(stage: &Stage, resource: &str, verbs: &[&str]) {
 
 #[test]
 fn missing_crds_are_named_and_operator_continues_once_installed() {
-    let plane = ControlPlane::start();
+    let plane = Reused::alone();
     plane.kubectl(&["create", "namespace", "guestlist"]).ok();
     plane.kubectl(&["create", "namespace", "partners"]).ok();
     Operator::install(&plane, "rbac");

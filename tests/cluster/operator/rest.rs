@@ -116,7 +116,7 @@ fn content(stage: &Stage) -> String {
 
 /// The number of the operator's write requests so far, by the API server's count, without renewals of its Lease.
 fn requests(stage: &Stage) -> usize {
-    let log = std::fs::read_to_string(stage.plane.dir().join("audit.log")).unwrap();
+    let log = stage.plane.audit_log();
     let writes = ["create", "update", "patch", "delete"].map(|verb| format!("\"verb\":\"{verb}\""));
     let ours = |line: &&str| {
         line.contains("system:serviceaccount:guestlist:guestlist")

@@ -40,7 +40,7 @@ fn granted(plane: &ControlPlane, roles: &[(&str, &str)]) -> BTreeSet<Right> {
 }
 
 fn used(plane: &ControlPlane, roles: &[(&str, &str)]) -> BTreeSet<Right> {
-    let log = std::fs::read_to_string(plane.dir().join("audit.log")).unwrap();
+    let log = plane.audit_log();
     let requests = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let ours = requests.filter(|request| request["user"]["username"] == "system:serviceaccount:guestlist:guestlist");
     ours.filter(|request| request["objectRef"].is_object())
