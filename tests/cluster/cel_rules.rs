@@ -12,7 +12,7 @@ const CRDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crds");
 fn plane() -> ControlPlane {
     let plane = ControlPlane::start();
     plane.kubectl(&["apply", "--server-side", "--warnings-as-errors", "-f", CRDS]).ok();
-    plane.kubectl(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]).ok();
+    plane.kubectl(&["wait", "--for=condition=Established", "--timeout=4m", "crd", "--all"]).ok();
     plane.kubectl(&["create", "namespace", "partners"]).ok();
     plane
 }

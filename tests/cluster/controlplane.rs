@@ -61,7 +61,7 @@ fn namespace_with_controllers_is_deleted_and_backup_restores_it() {
     plane.kubectl(&["--namespace=team", "create", "configmap", "its"]).ok();
     plane.command("snapshot before");
 
-    plane.kubectl(&["delete", "namespace", "team", "--timeout=60s"]).ok();
+    plane.kubectl(&["delete", "namespace", "team", "--timeout=4m"]).ok();
     plane.kubectl(&["get", "namespace", "team"]).refused();
 
     plane.command("restore before");

@@ -64,6 +64,7 @@ mod setup_states;
 mod sign_in;
 mod stub_agrees;
 mod suspended_partner;
+mod template;
 mod tls;
 mod tokens_end_to_end;
 mod turns;

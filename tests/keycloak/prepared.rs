@@ -7,7 +7,8 @@ use guestlist::directory::keycloak::{Directory, Settings};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::support::keycloak::{ADMIN, Keycloak, Own, block_on, thrifty};
+use crate::support::keycloak::{ADMIN, Keycloak, Own, SECRET, block_on, thrifty};
+use crate::template;
 
 /// The realm, and a folder for files.
 pub struct Stage {
@@ -47,9 +48,9 @@ impl Stage {
 
     /// A prepared realm; the operator's secret is in the file `secret`.
     pub fn prepared(name: &str) -> Self {
-        let stage = Self::with_realm(name);
-        let said = stage.setup(&["--secret-file", "secret"]);
-        assert!(said.ok, "{}{}", said.out, said.error);
+        let stage = Self::empty(name);
+        block_on(template::create(&stage.realm));
+        std::fs::write(stage.folder.path().join("secret"), SECRET).unwrap();
         stage
     }
 
@@ -122,7 +123,8 @@ impl Stage {
     }
 }
 
-fn sorted(value: &mut Value) {
+/// Sorts all arrays.
+pub fn sorted(value: &mut Value) {
     match value {
         Value::Array(items) => {
             items.iter_mut().for_each(sorted);

@@ -159,7 +159,7 @@ impl Place<'_> {
     /// Deletes an object and waits until it is gone.
     #[track_caller]
     pub fn delete(&self, object: &str) {
-        self.kubectl(&["delete", object, "--timeout=60s"]).ok();
+        self.kubectl(&["delete", object, "--timeout=4m"]).ok();
     }
 
     /// Deletes an object and does not wait.

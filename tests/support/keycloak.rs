@@ -95,9 +95,11 @@ impl Keycloak {
             .env("JAVA_HOME", java())
             .env("KC_BOOTSTRAP_ADMIN_USERNAME", ADMIN)
             .env("KC_BOOTSTRAP_ADMIN_PASSWORD", ADMIN)
-            .env("JAVA_OPTS_KC_HEAP", "-Xms192m -Xmx700m")
-            // On two processors the concurrent collector delays the server (measured: a tenth of the time).
-            .env("JAVA_OPTS_APPEND", "-XX:-UseG1GC -XX:+UseSerialGC")
+            .env("JAVA_OPTS_KC_HEAP", "-Xms600m -Xmx1400m -Xmn400m")
+            // On two processors the concurrent collector delays the server (measured: a tenth of the time). The second
+            // compiler never pays in minutes: without it a start takes 20 s of processor time instead of 43 s, and
+            // realms cost the same after it.
+            .env("JAVA_OPTS_APPEND", "-XX:-UseG1GC -XX:+UseSerialGC -XX:TieredStopAtLevel=1")
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
         if let Some(file) = &self.database {

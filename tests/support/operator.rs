@@ -33,6 +33,10 @@ accounts:
 - {name: tiktok, owners: [alice@host.example, dan@host.example]}
 ";
 
+/// How long a test waits for what has to come. It only bounds a failure, so a machine that is busy with other work must
+/// not reach it.
+const TIMEOUT: Duration = Duration::from_mins(4);
+
 /// Polls until `look` succeeds. After the timeout, fails with the last error.
 #[track_caller]
 pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
@@ -40,7 +44,7 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) ->
     loop {
         match look() {
             Ok(value) => return value,
-            Err(seen) => assert!(began.elapsed() < Duration::from_secs(90), "{what}: {seen}"),
+            Err(seen) => assert!(began.elapsed() < TIMEOUT, "{what}: {seen}"),
         }
         std::thread::sleep(Duration::from_millis(100));
     }

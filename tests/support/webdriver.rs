@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::keycloak::{free_port, leashed};
 
 /// Timeout for a page.
-const PAGE_TIMEOUT: Duration = Duration::from_secs(90);
+const PAGE_TIMEOUT: Duration = Duration::from_mins(4);
 /// The name of an element's identifier in the `WebDriver` protocol.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 

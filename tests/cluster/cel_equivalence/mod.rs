@@ -27,5 +27,5 @@ fn started() -> ControlPlane {
 
 fn install(plane: &ControlPlane) {
     plane.kubectl(&["apply", "--server-side", "--warnings-as-errors", "-f", CRDS]).ok();
-    plane.kubectl(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]).ok();
+    plane.kubectl(&["wait", "--for=condition=Established", "--timeout=4m", "crd", "--all"]).ok();
 }

@@ -85,7 +85,7 @@ fn loosen(value: &mut Value) {
 fn stored(manifests: &str) -> ControlPlane {
     let plane = ControlPlane::start();
     plane.kubectl_with(&["apply", "--server-side", "-f", "-"], &looser()).ok();
-    plane.kubectl(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]).ok();
+    plane.kubectl(&["wait", "--for=condition=Established", "--timeout=4m", "crd", "--all"]).ok();
     plane.apply(manifests);
     install(&plane);
     // The server needs a moment to apply the new definitions.

@@ -37,7 +37,7 @@ fn server_accepts_each_shape_strictly_and_restricted() {
     }
     plane.apply(MONITORING);
     plane.apply(&Operator::template(&plane, "crds"));
-    plane.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]).ok();
+    plane.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=4m"]).ok();
     for (name, _) in SHAPES {
         let text = rendered(name);
         let said = plane.kubectl_with(&DRY_RUN, &text);

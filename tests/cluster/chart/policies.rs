@@ -12,7 +12,7 @@ fn install(plane: &ControlPlane) {
     let namespace = "apiVersion: v1\nkind: Namespace\nmetadata: {name: guestlist, labels: {pod-security.kubernetes.io/enforce: restricted, pod-security.kubernetes.io/warn: restricted}}\n";
     plane.apply(namespace);
     plane.apply(&Operator::template(plane, "crds"));
-    plane.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"]).ok();
+    plane.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=4m"]).ok();
     let said = plane.kubectl_with(&["apply", "--server-side", "-f", "-"], &rendered("default"));
     assert!(!said.stderr.contains("Warning"), "{}", said.stderr);
     said.ok();
@@ -145,7 +145,7 @@ fn roles_and_admission_policies_of_the_chart_hold() {
     plane
         .kubectl(&["patch", "localpartner", "acme", "-n=partners", "--type=merge", "--dry-run=server", "-p", cascade])
         .ok();
-    plane.kubectl(&["delete", "namespace", "partners", "--timeout=60s"]).ok();
+    plane.kubectl(&["delete", "namespace", "partners", "--timeout=4m"]).ok();
 
     // Deleting a definition needs an explicit confirmation, so that a single command does not delete everything.
     let definition = "guestmemberships.guestlist.dev";

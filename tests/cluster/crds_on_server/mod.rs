@@ -23,7 +23,7 @@ fn plane() -> &'static ControlPlane {
     PLANE.get_or_init(|| {
         let plane = ControlPlane::start_shared();
         plane.kubectl(&["apply", "--server-side", "--warnings-as-errors", "-f", CRDS]).ok();
-        plane.kubectl(&["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]).ok();
+        plane.kubectl(&["wait", "--for=condition=Established", "--timeout=4m", "crd", "--all"]).ok();
         plane
     })
 }

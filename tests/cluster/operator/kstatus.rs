@@ -158,9 +158,7 @@ fn each_state_maps_to_kstatus_and_shows_documented_columns() {
         .ok();
     for object in ["lp/acme", "gm/active", "share/instagram"] {
         partners.annotate(object, "guestlist.dev/reconcile-at=now");
-        partners
-            .kubectl(&["wait", "--for=jsonpath={.status.lastHandledReconcileAt}=now", "--timeout=60s", object])
-            .ok();
+        partners.kubectl(&["wait", "--for=jsonpath={.status.lastHandledReconcileAt}=now", "--timeout=4m", object]).ok();
     }
     // A finalizer of another controller keeps the object, not the access: the guest is gone.
     assert_eq!(stage.operator.guest("leaving@acme.example"), None);

@@ -45,7 +45,7 @@ fn missing_crds_are_named_and_operator_continues_once_installed() {
 fn deleted_crds_revoke_all_access_and_can_be_reinstalled() {
     let stage = Stage::start();
     stage.settle();
-    stage.plane.kubectl(&["delete", "crd", "-l", "app.kubernetes.io/name=guestlist", "--timeout=60s"]).ok();
+    stage.plane.kubectl(&["delete", "crd", "-l", "app.kubernetes.io/name=guestlist", "--timeout=4m"]).ok();
     stage.operator.is_unready(&["guestmemberships.guestlist.dev", "install the CRDs"]);
     let show = stage.operator.show();
     assert_eq!((&show["guests"], &show["partners"]), (&json!([]), &json!([])), "{show:#}");

@@ -108,7 +108,7 @@ fn delete_wave(stage: &Stage, tool: &Path, team: &str, objects: &[&str], more: &
 #[track_caller]
 fn argocd_prunes(stage: &Stage, tool: &Path, team: &str, waves: &[&[&str]]) {
     for objects in waves {
-        for said in delete_wave(stage, tool, team, objects, &["--timeout=60s"]) {
+        for said in delete_wave(stage, tool, team, objects, &["--timeout=4m"]) {
             said.ok();
         }
     }

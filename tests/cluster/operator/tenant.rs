@@ -220,7 +220,7 @@ fn unlisted_tenant_accesses_nothing_and_learns_nothing() {
     assert_eq!(same(&status("dans"), "tiktok"), same(&status("unknown"), "no-such-account"));
 
     // All of it can be deleted, in spite of the forged finalizers, and no object of others changes.
-    stage.plane.kubectl_as(&mallory, &["delete", "lp,gm,share", "--all", "-n", "strangers", "--timeout=60s"], "").ok();
+    stage.plane.kubectl_as(&mallory, &["delete", "lp,gm,share", "--all", "-n", "strangers", "--timeout=4m"], "").ok();
     assert_eq!(stage.operator.show(), before);
 
     listed_tenant_learns_nothing_beyond_its_own_objects(&stage);

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use guestlist::directory::import::UserChanges;
-use guestlist::directory::keycloak::setup::{SetupOptions, bootstrap};
 use guestlist::directory::keycloak::{Directory, Settings};
 use guestlist::directory::{
     AccountRecord, Applied, DirectoryReader as _, DirectoryWriter as _, Epoch, Error, GuestRecord, Import, Operation,
@@ -15,8 +14,9 @@ use serde_json::{Value, json};
 use crate::support::authenticator::SecurityKey;
 use crate::support::browser::{Application, Browser, Tokens, code};
 use crate::support::contract::{admit, alice, email, ensure_partner, us, user};
-use crate::support::keycloak::{ADMIN, Keycloak, Own, multi, thrifty};
+use crate::support::keycloak::{Keycloak, Own, SECRET, multi};
 use crate::support::mail::Mail;
+use crate::template;
 
 /// The password of all people.
 pub const PASSWORD: &str = "Correct-horse-7";
@@ -57,13 +57,8 @@ impl Stage {
     pub async fn vacant(name: &str) -> Self {
         let mail = Mail::start();
         let realm = Keycloak::shared().own(name);
-        let plain = thrifty(json!({"realm": name, "enabled": true}));
-        assert_eq!(realm.server.admin("POST", "", Some(plain)).await.0, 201);
-        let administrator = |name: &str| (name == "GUESTLIST_KEYCLOAK_ADMIN_PASSWORD").then(|| ADMIN.to_owned());
-        let settings = Settings::administrator(&realm.address(), administrator).unwrap();
-        let wanted = SetupOptions { client_id: "guestlist".to_owned(), ..SetupOptions::default() };
-        let secret = bootstrap(settings, &wanted, &mut |_, _| {}).await.unwrap().expect("a secret was made");
-        let secret = secret.reveal().to_owned();
+        template::create(&realm).await;
+        let secret = SECRET.to_owned();
         let directory = directory(&realm.address(), &secret, SignedDuration::ZERO);
         let of = format!("{}/realms/{name}", realm.server.base);
         let application = Application { realm: of, client: "app".to_owned() };
