@@ -24,6 +24,15 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{ merge (dict) (index . 1) (include "guestlist.labels" (index . 0) | fromYaml) | toYaml }}
 {{- end }}
 
+{{/* The image, by its digest or its tag. */}}
+{{- define "guestlist.image" -}}
+{{- with .Values.image.digest }}
+{{- printf "%s@%s" $.Values.image.repository . }}
+{{- else }}
+{{- printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) }}
+{{- end }}
+{{- end }}
+
 {{/* The directory is a realm of Keycloak. Otherwise empty. */}}
 {{- define "guestlist.keycloak" -}}
 {{- if hasPrefix "keycloak:" .Values.directory }}true{{ end }}

@@ -96,6 +96,23 @@ fn openshift_assigns_the_users_of_the_pod() {
 }
 
 #[test]
+fn image_has_its_tag_unless_a_digest_is_set() {
+    let image = |set: &str| {
+        let arguments = ["template", "guestlist", CHART, "--set=image.repository=registry.example/guestlist", set];
+        let pod = &deployment(&helm(&arguments).ok())["spec"]["template"]["spec"];
+        pod["containers"][0]["image"].as_str().unwrap().to_owned()
+    };
+    let digest = format!("sha256:{}", "0a".repeat(32));
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(image("--set=replicas=1"), format!("registry.example/guestlist:{version}"));
+    assert_eq!(image("--set=image.tag=edge"), "registry.example/guestlist:edge");
+    assert_eq!(
+        image(&format!("--set=image.tag=edge,image.digest={digest}")),
+        format!("registry.example/guestlist@{digest}")
+    );
+}
+
+#[test]
 fn lint_accepts_each_shape() {
     for (name, _) in SHAPES {
         let said = helm(&["lint", "--strict", CHART, &format!("--values={}", values(name))]);
@@ -116,7 +133,7 @@ fn examples_of_the_readme_render() {
 #[test]
 fn values_that_cannot_work_are_refused_with_the_reason() {
     let realm = "--set=directory=keycloak:https://id.host.example#workspace";
-    let cases: [(&[&str], &str); 13] = [
+    let cases: [(&[&str], &str); 14] = [
         (&["--set=replicas=2"], "the embedded directory (sqlite:) has one writer"),
         (&["--set=serviceAccount.create=false"], "the name of an existing service account"),
         (&[realm], "keycloak.existingSecret must name a Secret"),
@@ -130,6 +147,7 @@ fn values_that_cannot_work_are_refused_with_the_reason() {
         (&["--set=podLabels.app\\.kubernetes\\.io/name=x"], "a label that the chart does not set itself"),
         (&["--set=commonLabels.helm\\.sh/chart=x"], "helm.sh/chart"),
         (&["--set-json=networkPolicy.apiServer.ports=[]"], "/networkPolicy/apiServer/ports"),
+        (&["--set=image.digest=0.1.0"], "/image/digest"),
     ];
     for (arguments, words) in cases {
         let said = helm(&[&["template", "guestlist", CHART], arguments].concat()).refused();
