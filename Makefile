@@ -12,7 +12,7 @@ NO_GO = echo "This needs Go 1.26 or newer to build a Kubernetes API server, and 
   echo "Install it from https://go.dev/dl or as your system's package golang."
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cluster demo-keycloak test test-keycloak fuzz mutants lint deny timer generate generate-argocd controlplane keycloak gitops bench clean needs-cargo needs-go
+.PHONY: help demo demo-cluster demo-keycloak test test-keycloak fuzz mutants lint deny timer generate generate-argocd controlplane keycloak gitops image image-verify image-for-tests chart bench clean needs-cargo needs-go
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -39,8 +39,8 @@ demo-keycloak: needs-cargo needs-go keycloak controlplane ## Shows the main job 
 SLOWEST_TESTS := $(CURDIR)/target/debug/examples/slowest_tests
 TIMED_TEST    := cargo --config "target.'cfg(unix)'.runner=['$(SLOWEST_TESTS)']" test --locked
 
-test: needs-cargo controlplane keycloak gitops timer ## Runs all tests, and prints the ten slowest; the first time it builds a control plane (about 10 minutes)
-	@status=0; set -x; cd tests/controlplane && go vet ./... && go test ./... && cd ../.. && \
+test: needs-cargo controlplane keycloak gitops image-for-tests timer ## Runs all tests, and prints the ten slowest; the first time it builds a control plane (about 10 minutes)
+	@status=0; set -x; (cd tests/controlplane && go vet ./... && go test ./...) && (cd tools/image && go vet ./... && go test ./...) && \
 	  $(TIMED_TEST) && $(TIMED_TEST) --test keycloak || status=1; \
 	  set +x; $(SLOWEST_TESTS) --report; exit $$status
 
@@ -112,6 +112,23 @@ gitops: needs-go ## Builds what the tests need of Flux and Argo CD (some minutes
 
 keycloak: ## Fetches Keycloak and builds its image, once; needs Java 21 and Maven
 	@tests/keycloak/build.sh
+
+# The architectures of the image: amd64, arm64 or both.
+ARCHS ?= amd64
+
+image: needs-cargo needs-go ## Builds the container image into target/image: an OCI layout, and a file (ARCHS="amd64 arm64")
+	@tools/image/build.sh --out target/image $(ARCHS)
+
+image-verify: needs-cargo needs-go ## Builds the image in two folders, compares the digests, and builds it for arm64
+	@tools/image/verify.sh
+
+# The image of make test: quick to build, and for this machine.
+image-for-tests: needs-cargo needs-go
+	@tools/image/build.sh --out target/image/test --profile dev $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,amd64)
+
+chart: image controlplane ## Packages the chart with the digest of the image into target/chart
+	@mkdir -p target/chart
+	@target/image/image chart --root . --layout target/image/oci --helm target/controlplane/bin/helm --out target/chart
 
 bench: needs-cargo controlplane keycloak ## Runs the benchmarks
 	cargo bench --locked

@@ -8,6 +8,7 @@ use std::process::Command;
 use crate::support::controlplane::{self, ControlPlane};
 use crate::support::docs::{Block, Invocation, blocks, blocks_of, invocations, read};
 use crate::support::harness::Stage;
+use crate::support::image::Image;
 use crate::support::operator::{Operator, eventually};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -137,6 +138,7 @@ fn prepare(plane: &ControlPlane, folder: &Path) {
     write("acme/partner.yaml", &readme);
     write("values.yaml", &block(STARTED, "image:").text);
     write("guestlist.secret", "secret");
+    Image::built().package_chart(&folder.join("target/chart"));
     let namespaces = ["argocd", "guestlist", "partners"]
         .map(|name| format!("---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n"));
     plane.apply(&namespaces.concat());

@@ -10,6 +10,7 @@ mod support {
     pub mod docs;
     pub mod gitops;
     pub mod harness;
+    pub mod image;
     pub mod looking;
     pub mod operator;
     pub mod reused_planes;
@@ -27,6 +28,7 @@ mod crds_on_server;
 mod demo;
 mod documentation;
 mod gitops;
+mod image;
 mod operator;
 
 /// Sets the directory of the operator: here the embedded one, unchanged.
