@@ -12,7 +12,7 @@ NO_GO = echo "This needs Go 1.26 or newer to build a Kubernetes API server, and 
   echo "Install it from https://go.dev/dl or as your system's package golang."
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cluster demo-keycloak test test-keycloak fuzz mutants lint deny timer generate generate-argocd controlplane keycloak gitops image image-verify image-for-tests chart bench clean needs-cargo needs-go
+.PHONY: help demo demo-cluster demo-keycloak test test-keycloak fuzz mutants lint deny timer generate generate-argocd controlplane keycloak gitops image image-verify image-for-tests chart node bench clean needs-cargo needs-go
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -39,7 +39,7 @@ demo-keycloak: needs-cargo needs-go keycloak controlplane ## Shows the main job 
 SLOWEST_TESTS := $(CURDIR)/target/debug/examples/slowest_tests
 TIMED_TEST    := cargo --config "target.'cfg(unix)'.runner=['$(SLOWEST_TESTS)']" test --locked
 
-test: needs-cargo controlplane keycloak gitops image-for-tests timer ## Runs all tests, and prints the ten slowest; the first time it builds a control plane (about 10 minutes)
+test: needs-cargo controlplane keycloak gitops image-for-tests node timer ## Runs all tests, and prints the ten slowest; the first time it builds a control plane and an image (about 15 minutes)
 	@status=0; set -x; (cd tests/controlplane && go vet ./... && go test ./...) && (cd tools/image && go vet ./... && go test ./...) && \
 	  $(TIMED_TEST) && $(TIMED_TEST) --test keycloak || status=1; \
 	  set +x; $(SLOWEST_TESTS) --report; exit $$status
@@ -103,8 +103,12 @@ generate: needs-cargo ## Writes what is made: CRDs, chart copies and README, ref
 generate-argocd: gitops ## Writes the ConfigMap for Argo CD from the scripts in deploy/argocd
 	target/gitops/argocd configmap deploy/argocd/resource_customizations > deploy/argocd/argocd-cm.yaml
 
-controlplane: needs-go ## Builds etcd, kube-apiserver, kubectl, kube-controller-manager and helm, once
+controlplane: needs-go ## Builds etcd, kube-apiserver, kubectl, kube-controller-manager, kube-scheduler, kubelet and helm, once
 	@cd tests/controlplane && go run . build --out ../../target/controlplane
+
+# Containerd and its parts, which run pods in tests.
+node: controlplane image-for-tests
+	@tests/controlplane/node.sh
 
 gitops: needs-go ## Builds what the tests need of Flux and Argo CD (some minutes the first time)
 	@mkdir -p target/gitops

@@ -33,7 +33,7 @@ fn transcripts() -> Vec<String> {
 }
 
 /// Processes that run from this folder or use its files.
-fn running(folder: &Path) -> Vec<String> {
+pub(crate) fn running(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for process in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
         let command = std::fs::read(process.path().join("cmdline")).unwrap_or_default();

@@ -29,6 +29,7 @@ mod demo;
 mod documentation;
 mod gitops;
 mod image;
+mod node;
 mod operator;
 
 /// Sets the directory of the operator: here the embedded one, unchanged.

@@ -39,6 +39,8 @@ var programs = []program{
 	{"kube-apiserver", "k8s.io/kubernetes/cmd/kube-apiserver", "k8s.io/kubernetes", kubernetesVersion, 500},
 	{"kubectl", "k8s.io/kubernetes/cmd/kubectl", "k8s.io/kubernetes", kubernetesVersion, 120},
 	{"kube-controller-manager", "k8s.io/kubernetes/cmd/kube-controller-manager", "k8s.io/kubernetes", kubernetesVersion, 180},
+	{"kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler", "k8s.io/kubernetes", kubernetesVersion, 60},
+	{"kubelet", "k8s.io/kubernetes/cmd/kubelet", "k8s.io/kubernetes", kubernetesVersion, 240},
 	{"helm", "helm.sh/helm/v4/cmd/helm", "helm.sh/helm/v4", helmVersion, 180},
 }
 
@@ -103,8 +105,8 @@ func build(args []string) error {
 		return err
 	}
 	// Those of this module itself change more often than go.mod.
-	for name, pkg := range map[string]string{"controlplane": ".", "reader": "./reader"} {
-		if *demo && name == "reader" {
+	for name, pkg := range map[string]string{"controlplane": ".", "reader": "./reader", "pause": "./pause"} {
+		if *demo && name != "controlplane" {
 			continue
 		}
 		if err := goBuild(filepath.Join(dir, name), pkg, nil, os.Stderr); err != nil {

@@ -15,6 +15,8 @@ const usage = `usage:
   controlplane build --out DIR   builds the pinned programs, and this one, into DIR/<key>; DIR/bin points there
   controlplane build --demo ...  only those of the demo; takes them from PATH or setup-envtest if it can; DIR/demo
   controlplane serve --dir DIR   starts etcd and kube-apiserver; state and logs go to the empty directory DIR
+  controlplane serve --node ...  also starts a node that runs pods, in namespaces of their own
+  controlplane check-node DIR    tells whether this machine can run a node, with the packages in DIR
 
 serve prints one line of JSON on standard output when the API is ready:
   {"ready":true,"kubeconfig":"…","server":"https://127.0.0.1:…","ca":"…","pids":{"etcd":1,"kube-apiserver":2}}
@@ -38,6 +40,8 @@ func main() {
 		err = build(os.Args[2:])
 	case "serve":
 		err = serve(os.Args[2:])
+	case "check-node":
+		err = checkNodeCommand(os.Args[2:])
 	case "help", "-h", "--help":
 		fmt.Print(usage)
 	default:

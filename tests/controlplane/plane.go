@@ -7,10 +7,12 @@ import (
 	"crypto/tls"
 	"crypto/x509/pkix"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -32,7 +34,8 @@ rules:
 
 type component struct {
 	process
-	ready []string // URLs that answer 200 when it is
+	ready []string // URLs that answer 200 when it is, and sockets that accept connections
+	then  func(context.Context) error
 }
 
 type controlPlane struct {
@@ -59,22 +62,37 @@ func newControlPlane(o options) (*controlPlane, error) {
 			return nil, fmt.Errorf("finding a free port: %w", err)
 		}
 	}
+	address, controllers := "127.0.0.1", controllers
+	if o.node != nil {
+		// The port of the Service kubernetes.
+		address, ports[2], controllers = "0.0.0.0", 443, controllers+nodeControllers
+	}
 	etcd, peer := url("http", ports[0]), url("http", ports[1])
 	plane.server = url("https", ports[2])
 	if err := plane.writeFiles(); err != nil {
 		return nil, err
 	}
 	add := func(name string, args []string, ready ...string) {
-		plane.components = append(plane.components, &component{process{
+		plane.components = append(plane.components, &component{process: process{
 			name: name, path: filepath.Join(o.bin, name), args: args, log: filepath.Join(o.dir, name+".log"),
-		}, ready})
+		}, ready: ready})
 	}
 	add("etcd", plane.etcdArgs(etcd, peer), etcd+"/readyz")
-	add("kube-apiserver", plane.apiserverArgs(etcd, ports[2], o.apiserverArgs),
+	add("kube-apiserver", append(plane.apiserverArgs(etcd, address, ports[2], o.node), o.apiserverArgs...),
 		plane.server+"/readyz", plane.server+"/api/v1/namespaces/default", plane.server+"/api/v1/namespaces/kube-system")
 	if o.controllerManager {
-		add("kube-controller-manager", plane.controllerManagerArgs(),
+		add("kube-controller-manager", plane.controllerManagerArgs(controllers),
 			plane.server+"/api/v1/namespaces/default/serviceaccounts/default")
+	}
+	if o.node != nil {
+		if err := o.node.writeFiles(ca); err != nil {
+			return nil, err
+		}
+		more, err := o.node.components(plane, o.bin)
+		if err != nil {
+			return nil, err
+		}
+		plane.components = append(plane.components, more...)
 	}
 	for _, c := range plane.components {
 		if _, err := os.Stat(c.path); err != nil {
@@ -132,28 +150,32 @@ func (plane *controlPlane) etcdArgs(client, peer string) []string {
 	}, "--socket-reuse-port")
 }
 
-func (plane *controlPlane) apiserverArgs(etcd string, port int, more []string) []string {
+func (plane *controlPlane) apiserverArgs(etcd, address string, port int, node *machineNode) []string {
 	pki := plane.ca.path
 	args := sharingPorts([]string{
 		"--etcd-servers=" + etcd,
-		"--bind-address=127.0.0.1", "--advertise-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", port),
+		"--bind-address=" + address, "--advertise-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", port),
 		"--endpoint-reconciler-type=none", // loopback is no endpoint, and nobody looks for one
 		"--service-cluster-ip-range=10.0.0.0/24",
 		"--tls-cert-file=" + pki("kube-apiserver.crt"), "--tls-private-key-file=" + pki("kube-apiserver.key"),
-		"--client-ca-file=" + pki("ca.crt"), "--authorization-mode=RBAC",
+		"--client-ca-file=" + pki("ca.crt"),
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file=" + pki("service-accounts.key"),
 		"--service-account-signing-key-file=" + pki("service-accounts.key"),
-		"--disable-admission-plugins=ServiceAccount", // pods are accepted without anybody making tokens for them
 		// The audit log shows the writer of each object: tests look there for unwanted writes.
 		"--audit-policy-file=" + filepath.Join(plane.dir, "audit-policy.yaml"),
 		"--audit-log-path=" + filepath.Join(plane.dir, "audit.log"),
 	}, "--permit-port-sharing")
-	return append(args, more...)
+	if node != nil {
+		return append(args, node.apiserverArgs(pki)...)
+	}
+	// Pods are accepted without anybody making tokens for them.
+	return append(args, "--authorization-mode=RBAC", "--disable-admission-plugins=ServiceAccount")
 }
 
-func (plane *controlPlane) controllerManagerArgs() []string {
+func (plane *controlPlane) controllerManagerArgs(controllers string) []string {
 	return []string{
+		"--root-ca-file=" + plane.ca.path("ca.crt"),
 		"--kubeconfig=" + plane.controllerManagerKubeconfig(),
 		"--controllers=" + controllers, "--use-service-account-credentials", "--leader-elect=false",
 		"--secure-port=0", "--kube-api-qps=200", "--kube-api-burst=400",
@@ -194,6 +216,9 @@ func (plane *controlPlane) start(ctx context.Context, c *component) error {
 	defer cancel()
 	for {
 		if plane.answers(ctx, c.ready) {
+			if c.then != nil {
+				return c.then(ctx)
+			}
 			return nil
 		}
 		select {
@@ -208,6 +233,14 @@ func (plane *controlPlane) start(ctx context.Context, c *component) error {
 
 func (plane *controlPlane) answers(ctx context.Context, urls []string) bool {
 	for _, url := range urls {
+		if socket, found := strings.CutPrefix(url, "unix://"); found {
+			connection, err := net.Dial("unix", socket)
+			if err != nil {
+				return false
+			}
+			connection.Close()
+			continue
+		}
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {
 			return false

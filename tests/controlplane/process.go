@@ -17,6 +17,7 @@ type process struct {
 	path string
 	args []string
 	log  string
+	env  []string // besides those of the launcher
 
 	cmd    *exec.Cmd     // nil while it does not run
 	exited chan struct{} // closed when it ended
@@ -34,6 +35,9 @@ func (p *process) start(died chan<- *process) error {
 	cmd := exec.Command(p.path, p.args...)
 	cmd.Dir = filepath.Dir(p.log)
 	cmd.Stdout, cmd.Stderr = log, log
+	if p.env != nil {
+		cmd.Env = append(os.Environ(), p.env...)
+	}
 	cmd.SysProcAttr = childAttributes()
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("starting %s: %w", p.name, err)

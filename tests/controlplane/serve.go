@@ -22,6 +22,7 @@ type options struct {
 	controllerManager bool
 	stay, remove      bool
 	apiserverArgs     []string
+	node              *machineNode // nil: there is none
 }
 
 func parseOptions(args []string) (options, error) {
@@ -33,6 +34,12 @@ func parseOptions(args []string) (options, error) {
 		"also run garbage collection, namespace deletion, default service accounts and role aggregation")
 	flags.BoolVar(&o.stay, "stay", false, "stay when standard input closes; only a signal ends it")
 	flags.BoolVar(&o.remove, "remove", false, "remove --dir when standard input closes")
+	packages := flags.String("node", "", "also run a node that runs pods; the folder with containerd, runc and the CNI plugins")
+	var images []string
+	flags.Func("image", "an archive of an image for the node; may be repeated", func(path string) error {
+		images = append(images, path)
+		return nil
+	})
 	flags.Func("apiserver-arg", "one more argument for kube-apiserver; may be repeated", func(arg string) error {
 		o.apiserverArgs = append(o.apiserverArgs, arg)
 		return nil
@@ -52,7 +59,16 @@ func parseOptions(args []string) (options, error) {
 	if o.dir, err = filepath.Abs(o.dir); err != nil {
 		return o, err
 	}
-	return o, emptyDirectory(o.dir)
+	if *packages != "" {
+		o.controllerManager = true
+		o.node = &machineNode{
+			images: images, dir: filepath.Join(o.dir, "node"), cgroup: filepath.Base(o.dir),
+		}
+		if o.node.packages, err = filepath.Abs(*packages); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
 }
 
 // emptyDirectory refuses leftovers: a control plane that inherits objects proves nothing.
@@ -74,6 +90,19 @@ func serve(args []string) error {
 	o, err := parseOptions(args)
 	if err != nil {
 		return err
+	}
+	if o.node == nil || os.Getenv(stageVariable) == "" {
+		if err := emptyDirectory(o.dir); err != nil {
+			return err
+		}
+	}
+	if o.node != nil {
+		if done, err := inNamespaces(o.dir, o.node.cgroup); done || err != nil {
+			return err
+		}
+		if err := o.node.network(); err != nil {
+			return err
+		}
 	}
 	ctx, end := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer end()

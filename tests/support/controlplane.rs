@@ -33,6 +33,8 @@ pub struct ControlPlane {
     altered: bool,
     /// Where the audit log of the present test begins, in bytes.
     audit_from: u64,
+    /// The network namespace of the control plane and its node. `None`: those of the tests.
+    network: Option<PathBuf>,
 }
 
 /// The result of a program.
@@ -107,11 +109,26 @@ impl ControlPlane {
             commands,
             answers,
             bin,
+            network: fs::read_to_string(dir.join("node.pid")).ok().map(|pid| format!("/proc/{pid}/ns/net").into()),
             dir,
             reader: OnceLock::new(),
             altered: false,
             audit_from: 0,
         }
+    }
+
+    /// With a node that runs pods, in a network of its own. The archives of images are all that it can run. Only
+    /// programs of [`Self::program`] reach the API server.
+    pub fn start_with_node(packages: &Path, images: &[PathBuf]) -> Self {
+        let images = images.iter().map(|image| format!("--image={}", image.display()));
+        let arguments: Vec<String> = [format!("--node={}", packages.display())].into_iter().chain(images).collect();
+        Self::start_with(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    /// Why this machine cannot run a node with these packages.
+    pub fn without_node(packages: &Path) -> Option<String> {
+        let said = run(Command::new(programs().join("controlplane")).arg("check-node").arg(packages), "");
+        (!said.success).then(|| said.stderr.trim().to_owned())
     }
 
     /// The kubeconfig of a cluster administrator.
@@ -136,7 +153,14 @@ impl ControlPlane {
 
     /// A program from the same build: `helm` or `kubectl`.
     pub fn program(&self, name: &str) -> Command {
-        let mut command = Command::new(self.bin.join(name));
+        let mut command = match &self.network {
+            Some(network) => {
+                let mut command = Command::new("nsenter");
+                command.arg(format!("--net={}", network.display())).arg("--").arg(self.bin.join(name));
+                command
+            }
+            None => Command::new(self.bin.join(name)),
+        };
         command
             .env("KUBECONFIG", &self.kubeconfig)
             .env("HOME", &self.dir)
@@ -165,6 +189,7 @@ impl ControlPlane {
 
     /// Sends a request as cluster administrator, and returns the answer.
     pub(super) fn send(&self, request: axum::http::Request<Vec<u8>>) -> Result<Value, kube::Error> {
+        assert!(self.network.is_none(), "only programs reach the network of a node");
         static RUNTIME: OnceLock<Runtime> = OnceLock::new();
         let new = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = RUNTIME.get_or_init(|| new().expect("a runtime can be made"));
@@ -261,7 +286,7 @@ pub fn programs() -> PathBuf {
     let bin = std::env::var_os("GUESTLIST_CONTROLPLANE").map_or(built, PathBuf::from);
     assert!(
         bin.join("controlplane").exists(),
-        "no control plane in {}; build it once: make controlplane (needs Go, about 10 minutes)",
+        "no control plane in {}; build it once: make controlplane (needs Go, about 12 minutes)",
         bin.display()
     );
     // Resolved once: a rebuild may move the link while a test runs.
