@@ -105,7 +105,7 @@ impl Cluster {
     /// Waits until the operator is ready.
     #[track_caller]
     fn rolled_out(&self) {
-        self.kubectl("--namespace guestlist rollout status deployment/guestlist --timeout=120s");
+        self.kubectl("--namespace guestlist rollout status deployment/guestlist --timeout=4m");
     }
 
     /// `guestlist`, as `kubectl exec` runs it in the pod.
@@ -120,7 +120,7 @@ impl Cluster {
     /// Waits until a field of an object has a value.
     #[track_caller]
     fn shows(&self, object: &str, field: &str, value: &str) {
-        self.kubectl(&format!("--namespace partners wait {object} --for=jsonpath={field}={value} --timeout=60s"));
+        self.kubectl(&format!("--namespace partners wait {object} --for=jsonpath={field}={value} --timeout=4m"));
     }
 
     /// The name and the number of restarts of the operator's pod.
@@ -143,8 +143,8 @@ fn release_on_a_node_serves_until_it_is_uninstalled() {
         return;
     }
     let cluster = Cluster::start(&packages);
-    cluster.kubectl("wait node/node --for=create --timeout=60s");
-    cluster.kubectl("wait node/node --for=condition=Ready --timeout=60s");
+    cluster.kubectl("wait node/node --for=create --timeout=4m");
+    cluster.kubectl("wait node/node --for=condition=Ready --timeout=4m");
     cluster.plane.apply(VOLUME);
 
     cluster.readme("make chart");
@@ -179,7 +179,7 @@ fn import_and_converge(cluster: &Cluster) {
     cluster.guestlist("directory accept carol@acme.example", "");
     cluster.guestlist("directory enroll-mfa carol@acme.example", "");
     cluster.shows("gm/carol", "{.status.state}", "Active");
-    cluster.kubectl("--namespace partners wait lp --all --for=condition=Ready --timeout=60s");
+    cluster.kubectl("--namespace partners wait lp --all --for=condition=Ready --timeout=4m");
     let shown = cluster.guestlist("directory show", "");
     assert!(shown.contains("carol@acme.example"), "{shown}");
 }
@@ -203,7 +203,7 @@ fn edit_the_policy(cluster: &Cluster) {
 /// The next pod has the volume with the directory.
 fn delete_the_pod(cluster: &Cluster) {
     let (name, _) = cluster.pod();
-    cluster.kubectl(&format!("--namespace guestlist delete pod {name} --timeout=60s"));
+    cluster.kubectl(&format!("--namespace guestlist delete pod {name} --timeout=4m"));
     cluster.rolled_out();
     assert_ne!(cluster.pod().0, name);
     let shown = cluster.guestlist("directory show", "");
@@ -212,8 +212,8 @@ fn delete_the_pod(cluster: &Cluster) {
 
 /// Uninstall keeps the volume, the CRDs and the objects. The next release continues with them.
 fn uninstall(cluster: &Cluster) {
-    cluster.helm(&["uninstall", "guestlist", "--namespace=guestlist", "--wait", "--timeout=60s"]);
-    cluster.kubectl("--namespace guestlist wait pods --all --for=delete --timeout=60s");
+    cluster.helm(&["uninstall", "guestlist", "--namespace=guestlist", "--wait", "--timeout=4m"]);
+    cluster.kubectl("--namespace guestlist wait pods --all --for=delete --timeout=4m");
     let left = cluster.kubectl("--namespace guestlist get deploy,pods,sa,cm,svc,role,pvc --output name");
     let ours: Vec<_> = left.lines().filter(|name| name.contains("guestlist")).collect();
     assert_eq!(ours, ["persistentvolumeclaim/guestlist-directory"]);
