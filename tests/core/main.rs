@@ -21,6 +21,7 @@ mod check;
 mod crds;
 mod crds_compatibility;
 mod cycles;
+mod directory_cache;
 mod directory_source;
 mod engine;
 mod evaluate;
