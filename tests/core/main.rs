@@ -16,6 +16,7 @@ mod support {
     pub mod worlds;
 }
 
+mod addresses;
 mod boundaries;
 mod check;
 mod crds;
@@ -51,6 +52,7 @@ mod rule_matrix;
 mod rules;
 mod simulation;
 mod statuses;
+mod times;
 mod unknown_mfa;
 mod watch;
 mod watched_namespaces;
