@@ -48,6 +48,7 @@ mod plan_shares;
 mod plan_status;
 mod plan_unreadable;
 mod policy_file;
+mod policy_wildcards;
 mod rule_matrix;
 mod rules;
 mod simulation;
