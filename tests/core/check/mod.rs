@@ -1,9 +1,12 @@
 //! `guestlist check` as a process: its input, its report of each rule, and its formats.
 
+mod bounded;
 mod differential;
 mod directories;
 mod messages;
 mod objects;
 mod output;
+mod problems;
+mod spans;
 mod together;
 mod yaml;

@@ -4,7 +4,7 @@
 //! `GUESTLIST_YAML_SEED` repeats a run, `GUESTLIST_YAML_TEXTS` sets the number of texts. A text that was read differently
 //! belongs in `tests/core/check/corpus`, which every run also reads.
 
-mod kubectl_habits;
+pub(super) mod kubectl_habits;
 mod manifests;
 mod odd;
 mod reader;
@@ -19,6 +19,17 @@ use reader::Reader;
 
 /// The number of texts in a run.
 const TEXTS: u64 = 4000;
+
+/// How the problems begin for which guestlist alone refuses a text. kubectl reads such a text, and misleads a person.
+#[rustfmt::skip]
+const STRICTER: &[&str] = &[
+    "a byte order mark stands inside the text", "apiVersion is ", "it is ", "it looks like UTF-16", "items is ",
+    "kind is missing", "kubectl begins a new line", "kubectl drops this silently", "kubectl ignores the tag",
+    "kubectl lets ", "kubectl may drop", "kubectl reads no %YAML", "kubectl reads the blank", "kubectl reads this key",
+    "kubectl refuses the character", "kubectl refuses this document", "kubectl refuses a list inside a list",
+    "kubectl takes no infinite number", "metadata", "the key ", "this line is a conflict marker of git",
+    "values lie more than", "aliases make more than", "two byte order marks",
+];
 
 /// The objects of a text as guestlist reads them, or why it refuses the text.
 fn ours(bytes: &[u8]) -> Result<Vec<Value>, String> {
@@ -94,7 +105,7 @@ fn generated_text_is_never_read_milder_than_kubectl() {
     println!("GUESTLIST_YAML_SEED={seed}");
     let mut reader = Reader::start();
     let (mut both, mut stricter) = (0, std::collections::BTreeMap::<String, (u32, String)>::new());
-    let mut faults = Vec::new();
+    let (mut faults, mut unknown) = (Vec::new(), Vec::new());
     for number in 0..count {
         let mut random = Random::new(seed.wrapping_add(number));
         let text = kubectl_habits::text(&mut random);
@@ -111,6 +122,13 @@ fn generated_text_is_never_read_milder_than_kubectl() {
             let entry = stricter.entry(problem.chars().filter(|c| !c.is_ascii_digit()).take(60).collect()).or_default();
             entry.0 += 1;
             entry.1 = show(&text);
+            if !STRICTER.iter().any(|beginning| problem.starts_with(beginning)) {
+                unknown.push(format!(
+                    "GUESTLIST_YAML_SEED={}: {problem}\n{}\n",
+                    seed.wrapping_add(number),
+                    show(&text)
+                ));
+            }
         }
     }
     if std::env::var_os("GUESTLIST_YAML_STRICTER").is_some() {
@@ -128,6 +146,7 @@ fn generated_text_is_never_read_milder_than_kubectl() {
         faults.len(),
         faults[..faults.len().min(10)].join("\n")
     );
+    assert!(unknown.is_empty(), "kubectl reads them, and guestlist has no reason not to:\n{}", unknown.join("\n"));
     assert!(count < 1000 || both > count / 8, "most texts are refused by both: they show nothing");
 }
 
