@@ -216,6 +216,39 @@ mod tests {
     }
 
     #[test]
+    fn pages_that_never_join_fail_in_proportion_to_the_listing() {
+        for read in [1, 10, 40] {
+            let mut pages = Pages::of(10);
+            let mut fresh = (0..).map(|number| format!("fresh-{number}"));
+            for _ in 0..read {
+                let page: Vec<String> = people(1000).into_iter().skip(pages.first()).take(10).collect();
+                assert_eq!(pages.add_page(&page), Ok(PageStep::On));
+            }
+            let allowed = 20 + 10 * (pages.first() / 10);
+            let mut step = || pages.add_page(&fresh.by_ref().take(10).collect::<Vec<_>>());
+            let failed = (1..MOST_PAGES).find(|_| step() == Err(disjoint_pages())).unwrap();
+            // The first page joins whatever it contains, so the last one of the limit may be the next but one.
+            assert!((allowed + 1..allowed + 3).contains(&failed), "after {read} pages: {failed} of {allowed}");
+        }
+    }
+
+    #[test]
+    fn offsets_of_further_pages_are_those_of_the_listing() {
+        let mut pages = Pages::of(10);
+        let ahead: Vec<usize> = pages.next_offsets().take(4).collect();
+        let read: Vec<usize> = (0..4)
+            .map(|_| {
+                let first = pages.first();
+                let page: Vec<String> = people(1000).into_iter().skip(first).take(10).collect();
+                pages.add_page(&page).unwrap();
+                first
+            })
+            .collect();
+        assert_eq!(ahead, read);
+        assert_eq!(pages.next_offsets().next(), Some(pages.first()));
+    }
+
+    #[test]
     fn pages_have_a_smallest_size() {
         let mut pages = Pages::default();
         let sizes: Vec<_> = std::iter::from_fn(|| pages.shrink().then(|| pages.size())).collect();

@@ -133,6 +133,26 @@ mod tests {
         proptest::collection::vec((0..100_000_000i64, 0..400i64), 1..6)
     }
 
+    #[test]
+    fn difference_is_reported_from_six_seconds_on() {
+        let warning = |seconds| ClockOffset(SignedDuration::from_secs(seconds)).warning();
+        for seconds in [0, 5, -5] {
+            assert_eq!(warning(seconds), None);
+        }
+        assert!(warning(6).unwrap().starts_with("the clock of guestlist is 6s ahead of the clock of Keycloak"));
+        assert!(warning(-6).unwrap().starts_with("the clock of guestlist is 6s behind the clock of Keycloak"));
+    }
+
+    #[test]
+    fn time_of_guestlist_translates_to_that_of_keycloak_and_back() {
+        for ahead in [-90_000, 0, 90_000] {
+            let difference = ClockOffset(SignedDuration::from_millis(ahead));
+            assert_eq!(difference.to_keycloak(NOW), NOW - ahead);
+            assert_eq!(difference.milliseconds(difference.to_keycloak(NOW)), NOW);
+            assert_eq!(difference.seconds(NOW / 1000), (NOW + ahead) / 1000);
+        }
+    }
+
     proptest! {
         #[test]
         fn translated_time_is_right_to_five_seconds(ahead in -200_000_000..200_000_000i64, readings in readings(), then in -1_000_000..1_000_000i64) {

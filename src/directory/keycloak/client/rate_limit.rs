@@ -56,6 +56,11 @@ mod tests {
         let now = Instant::now();
         let waits: Vec<_> = (0..4).map(|_| bucket.reserve(now).as_millis()).collect();
         assert_eq!(waits, [0, 0, 125, 250]);
-        assert_eq!(bucket.reserve(now + Duration::from_secs(10)), Duration::ZERO);
+        // A pause gives a whole burst, and no more.
+        let later = now + Duration::from_secs(10);
+        let waits: Vec<_> = (0..4).map(|_| bucket.reserve(later).as_millis()).collect();
+        assert_eq!(waits, [0, 0, 125, 250]);
+        let slow = RateLimit::new(1);
+        assert_eq!([slow.reserve(now), slow.reserve(now)].map(|wait| wait.as_millis()), [0, 1000]);
     }
 }
