@@ -155,9 +155,9 @@ impl<'t> Scanner<'t> {
         }
     }
 
+    /// Whether an unquoted scalar begins here. A dash before a blank is an entry of a list, and is read before.
     fn starts_plain(&self, byte: u8, next: u8) -> bool {
         match byte {
-            b'-' => next != b' ' && next != b'\t',
             b'?' | b':' => self.flow_level == 0 && !is_blank_or_end(next),
             b',' | b'[' | b']' | b'{' | b'}' | b'#' | b'&' | b'*' | b'!' | b'|' | b'>' | b'\'' | b'"' | b'%' | b'@'
             | b'`' => false,

@@ -7,6 +7,7 @@ mod messages;
 mod objects;
 mod output;
 mod problems;
+mod scalars;
 mod spans;
 mod together;
 mod yaml;
