@@ -8,6 +8,7 @@ mod objects;
 mod output;
 mod problems;
 mod scalars;
+mod settings;
 mod spans;
 mod together;
 mod yaml;
