@@ -20,7 +20,7 @@ const PARTNERS: [&str; 3] = ["acme", "beta", "gamma"];
 const SHARES: [&str; 4] = ["s1", "s2", "s3", "s4"];
 const SPACES: [&str; 2] = ["partners", "studio"];
 
-/// What the cache was given, as plain lists.
+/// The records that the cache was given, as plain lists.
 #[derive(Default)]
 struct Given {
     guests: BTreeMap<Email, GuestRecord>,

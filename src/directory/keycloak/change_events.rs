@@ -37,7 +37,7 @@ pub struct EventCursor(Mutex<CursorState>);
 #[derive(Default)]
 struct CursorState {
     cursor: i64,
-    /// Events near the cursor that were reported already.
+    /// Events that the next poll reads again, and that were reported already.
     ids: HashSet<(i64, String)>,
     /// Changes that a read found, for the next poll.
     found: BTreeSet<Changed>,
@@ -209,7 +209,8 @@ impl Inner {
             }
         }
         let changed = self.changed(&about).await?;
-        let near = events.into_iter().filter(|event| event.time >= cursor - OVERLAP);
+        let again = read_from(cursor, now);
+        let near = events.into_iter().filter(|event| event.time >= again);
         let ids = near.map(|event| (event.time, event.id)).collect();
         self.event_cursor.with(|state| {
             state.cursor = cursor;

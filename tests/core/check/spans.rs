@@ -14,7 +14,7 @@ use crate::support::random::Random;
 /// The number of texts in a run.
 const TEXTS: u64 = 2000;
 
-/// What stands between two values: the signs of YAML, and comments.
+/// Whether a text between two values has only signs of YAML and comments.
 fn is_structure(gap: &str) -> bool {
     gap.lines().all(|line| {
         let signs = |word: &'_ str| word.trim_matches(['[', ']', '{', '}', ',', ':', '?', '-', '\u{feff}']).to_owned();

@@ -215,3 +215,103 @@ async fn realm_of_another_owner_or_of_none_is_a_fault() {
         }
     }
 }
+
+/// An event in the overlap of two polls is read twice, and hinted once. If Keycloak's clock was ahead before, all
+/// events since then are in the overlap.
+#[tokio::test(start_paused = true)]
+async fn event_in_the_overlap_of_polls_is_hinted_once() {
+    let cases = [(false, 0), (true, 0), (false, 1_500), (true, 3_000), (false, 3_000)];
+    for ((of_user, late), ahead) in cases.into_iter().flat_map(|case| [(case, 0), (case, 100)]) {
+        let mut realm = State::Given.realm().await;
+        realm.second += ahead;
+        let (user, alice) = (realm.id_of(bob().as_str()), realm.id_of("alice@host.example"));
+        realm.tell(of_user, json!({"type": "UPDATE_EMAIL", "userId": alice}));
+        let (stage, mut cursor) = stage(realm).await;
+        stage.realm(|realm| {
+            realm.tell(of_user, json!({"type": "UPDATE_EMAIL", "userId": user}));
+            let all = if of_user { &mut realm.events } else { &mut realm.admin_events };
+            let mut one = all.pop().unwrap();
+            one["time"] = json!(cursor.0 - late);
+            all.insert(all.len() - 1, one);
+        });
+        let mut hints = Vec::new();
+        for _ in 0..4 {
+            let changes = stage.directory.changes(cursor).await.unwrap();
+            hints.extend(changes.changed);
+            cursor = changes.cursor;
+        }
+        assert_eq!(hints, [Changed::Guest(bob())], "{of_user}, {late}, {ahead}");
+    }
+}
+
+/// Removes the events so far; the next ones are later.
+fn begin_anew(realm: &mut Realm) {
+    realm.second += 100;
+    realm.admin_events.clear();
+    realm.events.clear();
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_events_are_read_in_pages_up_to_a_limit() {
+    let both = || BTreeSet::from([Changed::Guest(bob()), Changed::User(email("alice@host.example"))]);
+    let everything = || BTreeSet::from([Changed::Everything]);
+    // The events of administrators and of users, events of daily use, and the pages of both kinds that are read.
+    for (of_administrators, of_users, traffic, expected, pages) in [
+        (99, 0, 0, both(), 2),
+        (100, 0, 0, both(), 3),
+        (101, 250, 0, both(), 2 + 3),
+        (999, 1_000, 0, both(), 10 + 11),
+        (1_000, 1_000, 0, everything(), 11 + 11),
+        (1_999, 0, 0, both(), 20 + 1),
+        (2_000, 0, 0, everything(), 20 + 1),
+        (4_000, 0, 0, everything(), 20 + 1),
+        (1, 0, 3_000, both(), 1 + 31),
+    ] {
+        let (stage, cursor) = stage(State::Given.realm().await).await;
+        stage.realm(|realm| {
+            begin_anew(realm);
+            let (user, alice) = (realm.id_of(bob().as_str()), realm.id_of("alice@host.example"));
+            for number in 0..of_administrators {
+                let whose = if number == 0 && of_administrators > 1 { &alice } else { &user };
+                realm.tell(false, about("USER", &format!("users/{whose}")));
+            }
+            for number in 0..of_users + traffic {
+                let kind = if number < traffic { "LOGIN" } else { "UPDATE_EMAIL" };
+                realm.tell(true, json!({"type": kind, "userId": alice}));
+            }
+            if of_administrators == 1 {
+                let one = realm.events.last_mut().unwrap();
+                one["type"] = json!("UPDATE_EMAIL");
+            }
+        });
+        stage.wire.seen();
+        let changes = stage.directory.changes(cursor).await.unwrap();
+        assert_eq!(changes.changed, expected, "{of_administrators}, {of_users}, {traffic}");
+        let newest = stage.realm(|realm| {
+            realm.admin_events.iter().chain(&realm.events).filter_map(|event| event["time"].as_i64()).max()
+        });
+        assert!(Some(changes.cursor.0) == newest || of_administrators == 4_000, "{of_administrators}, {of_users}");
+        let is_page = |path: &[String]| matches!(path.last().map(String::as_str), Some("events" | "admin-events"));
+        let read = stage.wire.seen().into_iter().filter(|seen| is_page(&seen.asked.path)).count();
+        assert_eq!(read, pages, "{of_administrators}, {of_users}, {traffic}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_whose_pages_are_all_the_same_are_a_fault() {
+    for count in [99, 100, 250] {
+        let (stage, cursor) = stage(State::Given.realm().await).await;
+        stage.realm(|realm| {
+            begin_anew(realm);
+            let user = realm.id_of(bob().as_str());
+            (0..count).for_each(|_| realm.tell(false, about("USER", &format!("users/{user}"))));
+        });
+        stage.wire.rules(|asked, _| match asked.path.last().map(String::as_str) {
+            Some("admin-events") => Fate::Without("first"),
+            _ => Fate::Passes,
+        });
+        let read = stage.directory.changes(cursor).await;
+        let is_fault = matches!(&read, Err(Error::Unavailable { context }) if context.contains("all pages"));
+        assert_eq!(is_fault, count >= 100, "{count}: {read:?}");
+    }
+}
