@@ -1,6 +1,9 @@
-//! The warnings about wildcards of the workspace policy that cover more namespaces than they seem to.
+//! The patterns of the workspace policy: which namespaces they cover, and the warnings about wildcards that cover more
+//! than they seem to.
 
-use guestlist::workspace_policy::WorkspacePolicy;
+use std::collections::BTreeSet;
+
+use guestlist::workspace_policy::{WorkspacePolicy, file_schema};
 
 fn warnings(tenants: &[String], namespaces: &[&str]) -> Vec<String> {
     let policy = WorkspacePolicy::parse(&format!("tenants: [{}]", tenants.join(", "))).unwrap();
@@ -80,6 +83,36 @@ fn entry_that_allows_as_much_silences_the_warning() {
     for other in [tenant("oil*", some[1], false), tenant("oil-gas-test", some[1], false), tenant("*", some[1], false)] {
         let found = warnings(&[wide.clone(), other], &["oil-gas-prod"]);
         assert!(found.iter().any(|warning| warning.contains("oil-* also covers oil-gas-prod")), "{found:?}");
+    }
+}
+
+/// Of two equal wildcards, neither is the longer entry that shows an intention.
+#[test]
+fn equal_wildcards_do_not_silence_each_other() {
+    let twice = || [tenant("oil-*", &["a@host.example"], false), tenant("oil-*", &["a@host.example"], false)];
+    assert_eq!(warnings(&twice(), &["oil-gas-prod"]).len(), 2);
+}
+
+#[test]
+fn namespace_of_a_tenant_has_at_most_63_characters() {
+    for (namespace, is_read) in
+        [("a".repeat(63), true), ("a".repeat(64), false), ("a".repeat(65), false), (String::new(), false)]
+    {
+        let read = |text: &str| WorkspacePolicy::parse(&format!("tenants: [{{namespace: '{text}'}}]")).is_ok();
+        assert_eq!(read(&namespace), is_read, "{namespace}");
+        assert_eq!(read(&format!("{namespace}*")), is_read || namespace.is_empty(), "{namespace}*");
+    }
+}
+
+#[test]
+fn schema_of_the_policy_describes_each_field() {
+    let schema = file_schema();
+    let fields: Vec<&str> = schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+    let expected =
+        ["domains", "installation", "invitationsPerHour", "mailInterval", "mfaUnknownMax", "purge", "tenants"];
+    assert_eq!(fields.iter().copied().collect::<BTreeSet<_>>(), BTreeSet::from(expected));
+    for field in expected {
+        assert!(schema["properties"][field]["description"].as_str().is_some_and(|text| text.ends_with('.')), "{field}");
     }
 }
 
