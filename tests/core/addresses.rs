@@ -1,6 +1,6 @@
 //! Addresses and domains, with mistakes: they read by the form in the documentation, or are refused with their cause.
 
-use guestlist::domain::{Domain, Email};
+use guestlist::domain::{DisplayName, Domain, Email, is_dns_label, is_dns_name_part};
 
 use crate::support::random::Random;
 
@@ -103,5 +103,36 @@ fn refused_address_has_its_cause_and_an_example() {
     ] {
         let error = Domain::parse(text).unwrap_err();
         assert!(error.ends_with(&format!(" {cause}; write a plain lower-case domain as acme.example")), "{error}");
+    }
+}
+
+/// All texts of at most four signs, and the longest ones.
+#[test]
+fn part_of_a_dns_name_has_inner_hyphens_alone() {
+    let mut texts = vec![String::new()];
+    for length in 0..4 {
+        let longer = texts
+            .iter()
+            .filter(|text| text.len() == length)
+            .flat_map(|text| ["a", "z", "0", "-", ".", "A", "_"].map(|sign| format!("{text}{sign}")));
+        texts.extend(longer.collect::<Vec<_>>());
+    }
+    for text in texts {
+        let inner = text.strip_prefix(['a', 'z', '0']).and_then(|rest| rest.strip_suffix(['a', 'z', '0']));
+        let expected = match inner {
+            Some(inner) => inner.chars().all(|sign| "az0-".contains(sign)),
+            None => ["a", "z", "0"].contains(&text.as_str()),
+        };
+        assert_eq!((is_dns_name_part(&text), is_dns_label(&text)), (expected, expected), "{text:?}");
+    }
+    let long = |length: usize| "a".repeat(length);
+    assert!(is_dns_label(&long(63)) && !is_dns_label(&long(64)) && is_dns_name_part(&long(64)));
+}
+
+#[test]
+fn refused_name_says_where_its_hidden_character_is() {
+    for (name, place) in [("\u{202e}a", 1), ("ä\u{202e}", 2), ("ab\u{7}c", 3)] {
+        let error = DisplayName::parse(name).unwrap_err();
+        assert!(error.contains(&format!(" at position {place}: ")), "{error}");
     }
 }
