@@ -97,7 +97,7 @@ fn without(value: &mut Value, names: &[&str]) {
     }
 }
 
-/// What an import adds: times, parents, secrets of unused clients, and defaults that are absent otherwise.
+/// Fields that an import adds: times, parents, secrets of unused clients, and defaults that are absent otherwise.
 const ADDED: [&str; 11] = [
     "client.secret.creation.time",
     "clientOfflineSessionIdleTimeout",
