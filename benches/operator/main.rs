@@ -2,6 +2,7 @@
 //! concurrency, watches and store, in the same run. Absolute times vary on shared machines, so the result is the ratio.
 //!
 //! `GUESTLIST_BENCH_MEMBERSHIPS=10000 make bench`; a hundred guests a partner, five shares a partner.
+//! `GUESTLIST_BENCH_PROGRAM=target/x86_64-unknown-linux-musl/release/guestlist make bench` measures the image's program.
 
 #![allow(
     missing_docs,

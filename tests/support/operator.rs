@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses what it needs")]
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -48,6 +49,11 @@ pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) ->
         }
         std::thread::sleep(Duration::from_millis(100));
     }
+}
+
+/// The program of the operator: the one that was built with the tests, or another one to measure.
+pub fn program() -> OsString {
+    std::env::var_os("GUESTLIST_BENCH_PROGRAM").unwrap_or_else(|| env!("CARGO_BIN_EXE_guestlist").into())
 }
 
 /// Runs `guestlist`.
@@ -223,7 +229,7 @@ impl Operator {
     pub fn go(&mut self) {
         self.starts += 1;
         let log = File::create(self.log_file(self.starts)).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_guestlist"))
+        let child = Command::new(program())
             .args(["run", "--resync", self.resync, "--log-level", self.log_level])
             .args(["--health-address", &self.health, "--metrics-address", &self.health])
             .args(["--workspace", self.folder.join("workspace.yaml").to_str().unwrap(), "--directory", &self.address()])
