@@ -35,13 +35,13 @@ if [ ! -e "$tools/ready" ]; then
     touch "$tools/ready"
 fi
 
-# The folders of this machine stay out of the program: the project's, cargo's and the toolchain's.
+# The folders of this machine stay out of the program: the project's, cargo's and those of the toolchains.
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 target_dir=${CARGO_TARGET_DIR:-$root/target}
 sysroot=$(rustc --print sysroot)
 rustflags="--remap-path-prefix=$root=/guestlist --remap-path-prefix=$target_dir=/guestlist/target"
 rustflags+=" --remap-path-prefix=$cargo_home=/cargo --remap-path-prefix=$sysroot=/rust"
-cflags="-ffile-prefix-map=$root=/guestlist -ffile-prefix-map=$cargo_home=/cargo"
+cflags="-ffile-prefix-map=$root=/guestlist -ffile-prefix-map=$cargo_home=/cargo -ffile-prefix-map=$tools=/zig"
 options=(--profile "$profile")
 case $profile in
     release) folder=release ;;
