@@ -210,7 +210,7 @@ impl Given {
 /// A partner that still exists, or the record of a new one.
 fn partner(random: &mut Random) -> PartnerRecord {
     let mut mark = mark(random);
-    mark.name = random.pick(&PARTNERS).to_owned();
+    random.pick(&PARTNERS).clone_into(&mut mark.name);
     PartnerRecord {
         id: PartnerId(random.pick(&PARTNERS).to_owned()),
         mark,

@@ -51,7 +51,7 @@ fn read(text: &str) -> Option<Timestamp> {
 /// An instant of RFC 3339.
 fn valid(random: &mut Random) -> String {
     let fraction = match random.below(3) {
-        0 => format!(".{}", &"9081726354"[..1 + random.below(9)]),
+        0 => format!(".{}", &"9081726354"[..=random.below(9)]),
         _ => String::new(),
     };
     let zone = match random.below(3) {

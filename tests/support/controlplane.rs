@@ -189,8 +189,8 @@ impl ControlPlane {
 
     /// Sends a request as cluster administrator, and returns the answer.
     pub(super) fn send(&self, request: axum::http::Request<Vec<u8>>) -> Result<Value, kube::Error> {
-        assert!(self.network.is_none(), "only programs reach the network of a node");
         static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+        assert!(self.network.is_none(), "only programs reach the network of a node");
         let new = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = RUNTIME.get_or_init(|| new().expect("a runtime can be made"));
         runtime.block_on(async {

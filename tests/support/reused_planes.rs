@@ -14,7 +14,7 @@ use super::controlplane::ControlPlane;
 use super::operator::eventually;
 
 /// The control planes that no test uses at present.
-static FREE: Mutex<Vec<Plane>> = Mutex::new(Vec::new());
+static FREE: Mutex<Vec<PoolEntry>> = Mutex::new(Vec::new());
 /// The paths of our kinds.
 const KINDS: [&str; 3] = ["accountshares", "guestmemberships", "localpartners"];
 const GROUP: &str = "/apis/guestlist.dev/v1alpha1";
@@ -38,7 +38,8 @@ const NAMESPACED: [&str; 13] = [
     "/api/v1 resourcequotas",
 ];
 
-struct Plane {
+/// A control plane, and what decides whether another test can use it.
+struct PoolEntry {
     plane: ControlPlane,
     arguments: Vec<&'static str>,
     /// The files of the control plane itself.
@@ -48,7 +49,7 @@ struct Plane {
 }
 
 /// A control plane of one test. It is free again when dropped.
-pub struct Reused(Option<Plane>);
+pub struct Reused(Option<PoolEntry>);
 
 impl Reused {
     /// A control plane without objects other than the chart's CRDs, which may be there.
@@ -63,7 +64,7 @@ impl Reused {
 
     /// A new control plane without CRDs.
     pub fn alone() -> Self {
-        Self(Some(Plane { alone: true, ..Plane::start(&[]) }))
+        Self(Some(PoolEntry { alone: true, ..PoolEntry::start(&[]) }))
     }
 
     fn start_with(arguments: &[&'static str]) -> Self {
@@ -74,11 +75,11 @@ impl Reused {
                 return Self(Some(free));
             }
         }
-        Self(Some(Plane::start(arguments)))
+        Self(Some(PoolEntry::start(arguments)))
     }
 }
 
-fn take(arguments: &[&str]) -> Option<Plane> {
+fn take(arguments: &[&str]) -> Option<PoolEntry> {
     let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
     let at = free.iter().position(|free| free.arguments == arguments)?;
     Some(free.swap_remove(at))
@@ -113,7 +114,7 @@ fn files(plane: &ControlPlane) -> BTreeSet<PathBuf> {
     std::fs::read_dir(plane.dir()).unwrap().map(|entry| entry.unwrap().path()).collect()
 }
 
-impl Plane {
+impl PoolEntry {
     fn start(arguments: &[&'static str]) -> Self {
         let plane = ControlPlane::start_with(&[&["--remove"], arguments].concat());
         let files = files(&plane);
