@@ -233,6 +233,11 @@ impl ControlPlane {
         path
     }
 
+    /// Keeps the files of a failed test, which `--remove` would remove. Never panics: a second panic ends all tests.
+    pub(super) fn keep_files(&mut self) {
+        drop(self.commands.as_mut().map(|pipe| writeln!(pipe, "keep")));
+    }
+
     /// Whether a test has stopped or restored a program.
     pub(super) fn is_altered(&self) -> bool {
         self.altered

@@ -103,7 +103,7 @@ impl Drop for Reused {
     fn drop(&mut self) {
         let Some(mut used) = self.0.take() else { return };
         if std::thread::panicking() {
-            used.plane.command("keep");
+            used.plane.keep_files();
         } else if !used.alone && !used.plane.is_altered() {
             FREE.lock().unwrap_or_else(PoisonError::into_inner).push(used);
         }
