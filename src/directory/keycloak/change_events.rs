@@ -209,9 +209,9 @@ impl Inner {
             }
         }
         let changed = self.changed(&about).await?;
-        let again = read_from(cursor, now);
-        let near = events.into_iter().filter(|event| event.time >= again);
-        let ids = near.map(|event| (event.time, event.id)).collect();
+        let next_from = read_from(cursor, now);
+        let read_again = events.into_iter().filter(|event| event.time >= next_from);
+        let ids = read_again.map(|event| (event.time, event.id)).collect();
         self.event_cursor.with(|state| {
             state.cursor = cursor;
             state.ids = ids;
