@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::controlplane::Said;
 use crate::support::operator::{Operator, eventually, usable};
-use crate::support::reused_planes::Reused;
+use crate::support::reused_planes::{GROUP, Reused};
 
 pub const CAROL: &str = "carol@acme.example";
 pub const BOB: &str = "bob@acme.example";
@@ -42,7 +42,6 @@ spec: {hostAdmins: [alice@host.example, dan@host.example]}
 
 /// The three kinds, by their short names.
 const KINDS: [(&str, &str); 3] = [("lp", "localpartners"), ("gm", "guestmemberships"), ("share", "accountshares")];
-const GROUP: &str = "/apis/guestlist.dev/v1alpha1";
 
 /// The operator is dropped first: it ends before its API server does.
 pub struct Stage {

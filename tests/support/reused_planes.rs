@@ -1,5 +1,5 @@
-//! Control planes that one test after the other uses. To start one costs several seconds of processor time, to empty one
-//! costs a tenth of that. A test that fails, or that stops a program, keeps its control plane to itself.
+//! Control planes that one test after the other uses, because kube-apiserver needs seconds of processor time to start. A
+//! test that fails, or that stops a program, does not give its control plane to another test.
 #![allow(dead_code, reason = "each test file uses what it needs")]
 
 use std::collections::BTreeSet;
@@ -15,9 +15,10 @@ use super::operator::eventually;
 
 /// The control planes that no test uses at present.
 static FREE: Mutex<Vec<PoolEntry>> = Mutex::new(Vec::new());
-/// The paths of our kinds.
+/// The plural names of our kinds.
 const KINDS: [&str; 3] = ["accountshares", "guestmemberships", "localpartners"];
-const GROUP: &str = "/apis/guestlist.dev/v1alpha1";
+/// The path of our API group.
+pub const GROUP: &str = "/apis/guestlist.dev/v1alpha1";
 const RBAC: &str = "/apis/rbac.authorization.k8s.io/v1";
 const ADMISSION: &str = "/apis/admissionregistration.k8s.io/v1";
 const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
@@ -69,7 +70,7 @@ impl Reused {
 
     fn start_with(arguments: &[&'static str]) -> Self {
         while let Some(mut free) = take(arguments) {
-            // Others, such as one with changed CRDs, end here.
+            // One with changed CRDs is dropped, and ends.
             if free.is_reusable() {
                 free.empty();
                 return Self(Some(free));
@@ -172,7 +173,7 @@ impl PoolEntry {
                 let kinds = path.rsplit('/').next().unwrap();
                 let request = Request::new(format!("{GROUP}/namespaces/{}/{kinds}", text("namespace")));
                 let none = Patch::Merge(json!({"metadata": {"finalizers": null}}));
-                // The API server still asks a deleted policy for a moment, so this is tried again.
+                // A deleted admission policy stays in force for a moment, so this is tried again.
                 drop(self.plane.send(request.patch(&text("name"), &PatchParams::default(), &none).unwrap()));
                 drop(self.plane.send(request.delete(&text("name"), &DeleteParams::default()).unwrap()));
             }
@@ -180,7 +181,7 @@ impl PoolEntry {
         });
     }
 
-    /// Removes a namespace with everything in it. Without its finalizer it goes at once.
+    /// Removes a namespace with everything in it. Without its finalizer, the API server removes it at once.
     fn remove_namespace(&self, name: &str) {
         for kinds in NAMESPACED {
             let (group, kinds) = kinds.split_once(' ').unwrap();
