@@ -1,5 +1,5 @@
-//! Control planes that one test after the other uses, because kube-apiserver needs seconds of processor time to start. A
-//! test that fails, or that stops a program, does not give its control plane to another test.
+//! Control planes that one test after the other uses, because kube-apiserver needs seconds of processor time to start.
+//! A test that fails, or that stops a program, does not give its control plane to another test.
 #![allow(dead_code, reason = "each test file uses what it needs")]
 
 use std::collections::BTreeSet;
