@@ -282,6 +282,36 @@ impl Operator {
         assert!(Command::new("kill").args([signal, &process]).status().unwrap().success());
     }
 
+    /// Stops the process, at a moment when it does not hold the write lock of its database: no other process could write
+    /// as long as it is stopped.
+    pub fn freeze(&self) {
+        eventually("the process stops between two writes", || {
+            self.signal("-STOP");
+            eventually("all threads stop", || if self.is_stopped() { Ok(()) } else { Err(String::new()) });
+            self.takes_writes().map_err(|error| {
+                self.signal("-CONT");
+                error.to_string()
+            })
+        });
+    }
+
+    /// Whether all threads of the process are stopped.
+    fn is_stopped(&self) -> bool {
+        let threads = format!("/proc/{}/task", self.process.as_ref().unwrap().id());
+        std::fs::read_dir(threads).unwrap().all(|thread| {
+            let stat = std::fs::read_to_string(thread.unwrap().path().join("stat")).unwrap_or_default();
+            // The state follows the name of the thread, which is in parentheses.
+            stat.rsplit(')').next().unwrap().trim_start().starts_with('T')
+        })
+    }
+
+    /// Whether another process can begin to write to the embedded directory.
+    fn takes_writes(&self) -> rusqlite::Result<()> {
+        let mut connection = rusqlite::Connection::open(self.database())?;
+        connection.busy_timeout(Duration::ZERO)?;
+        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?.rollback()
+    }
+
     /// Resident memory, in MB.
     pub fn memory(&self) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.as_ref().unwrap().id())).unwrap();

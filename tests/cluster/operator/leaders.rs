@@ -40,7 +40,7 @@ fn leader_frozen_during_takeover_writes_nothing_on_resume() {
     second.arguments = vec!["--lease-duration=1h"];
     second.start();
     says(&second, "ok: standby for first\n");
-    first.signal("-STOP");
+    first.freeze();
     eventually("the second leads", || if holder(plane) == "second" { Ok(()) } else { Err(second.log()) });
     partners.patch("share/instagram", r#"{"spec":{"suspended":true}}"#);
     second.has_access(CAROL, &[]);
