@@ -47,7 +47,8 @@ fn directory(realm: &Own<'_>, client: &str, now: Now) -> Directory {
         _ => None,
     };
     let settings = Settings::read(&realm.address(), environment).unwrap();
-    Directory::with_same_clock(settings, Arc::new(move || *now.lock().unwrap())).unwrap()
+    let transport = Arc::new(settings.http().unwrap());
+    Directory::with_same_clock(settings, Arc::new(move || *now.lock().unwrap()), transport)
 }
 
 impl People {

@@ -109,17 +109,14 @@ impl Directory {
         Ok(Self::with(Client::new(settings)?, clock, server_clock))
     }
 
-    /// The same for tests in which Keycloak's times follow this clock.
-    ///
-    /// # Errors
-    ///
-    /// As in [`Self::new`].
-    pub fn with_same_clock(settings: Settings, clock: TimeSource) -> Result<Self, Error> {
-        Ok(Self::with(Client::new(settings)?, clock, ServerClock::same()))
-    }
-
     /// The same over another transport than HTTP.
     pub fn with_transport(settings: Settings, clock: TimeSource, transport: Arc<dyn Transport>) -> Self {
+        let server_clock = ServerClock::new(Arc::clone(&clock));
+        Self::with(Client::with_transport(settings, transport), clock, server_clock)
+    }
+
+    /// The same for tests in which Keycloak's times follow this clock.
+    pub fn with_same_clock(settings: Settings, clock: TimeSource, transport: Arc<dyn Transport>) -> Self {
         Self::with(Client::with_transport(settings, transport), clock, ServerClock::same())
     }
 

@@ -244,6 +244,17 @@ mod tests {
     }
 
     #[test]
+    fn unmarked_organization_keeps_all_but_the_mark() {
+        let mut marked = organization("1", "acme", "acme");
+        assert_eq!(marked.alias, "partners-acme-uacme");
+        assert!(unmarked(&marked).attributes.is_empty());
+        marked.attributes.insert("colour".to_owned(), vec!["blue".to_owned()]);
+        let left = unmarked(&marked);
+        let attributes = marked.attributes.into_iter().filter(|(name, _)| name == "colour").collect();
+        assert_eq!(left, Organization { attributes, ..marked });
+    }
+
+    #[test]
     fn organization_name_over_length_limit_is_cut_and_read_in_full() {
         let mark = OwnershipMark {
             installation: "prod".to_owned(),

@@ -159,7 +159,7 @@ fn fresh(_page: usize) -> Subject {
     let told = now.clone();
     let clock: TimeSource = Arc::new(move || *told.lock().unwrap());
     let directory = |client: &str| {
-        Directory::with_transport(settings(client, SECRET, RATE), clock.clone(), Wire::to(realm.clone()))
+        Directory::with_same_clock(settings(client, SECRET, RATE), clock.clone(), Wire::to(realm.clone()))
     };
     let player = Played { realm: realm.clone(), desk: directory("helpdesk"), now };
     Subject { directory: Arc::new(directory("guestlist")), player: Arc::new(player), epoch: Epoch(0), ground: None }

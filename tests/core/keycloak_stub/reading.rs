@@ -136,6 +136,23 @@ async fn time_to_come_reads_as_what_was_known_or_now() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn times_of_a_clock_far_away_are_converted_with_a_warning() {
+    for (ahead, warned) in [(0, false), (100, true), (-100, true)] {
+        let mut realm = State::Given.realm().await;
+        realm.second += ahead;
+        let stage = Stage::on(realm);
+        tokio::time::sleep(Duration::from_secs(100)).await;
+        stage.realm(|realm| holds(realm, &[credential("otp", 20 + ahead)]));
+        let [_, read] = both(&stage).await;
+        let since = known(&read)[&MfaMethod::TOTP];
+        // Tokens have whole seconds.
+        assert!(since.duration_since(at(20)).abs().as_secs() < 1, "{ahead}: {since}");
+        stage.guests().await.unwrap();
+        assert_eq!(!stage.directory.warnings().is_empty(), warned, "{:?}", stage.directory.warnings());
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn credential_to_come_is_reset_as_old_as_its_record() {
     for (before, left) in [(at(50), 0), (at(0), 1)] {
         let stage = Stage::on(State::Given.realm().await);

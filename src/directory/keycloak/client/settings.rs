@@ -74,7 +74,11 @@ impl Settings {
     }
 
     /// The HTTP client.
-    pub(super) fn http(&self) -> Result<reqwest::Client, Error> {
+    ///
+    /// # Errors
+    ///
+    /// The certificates cannot be read.
+    pub fn http(&self) -> Result<reqwest::Client, Error> {
         // An error means that a provider is installed already.
         drop(rustls::crypto::ring::default_provider().install_default());
         let mut builder = reqwest::Client::builder()
