@@ -40,8 +40,8 @@ SLOWEST_TESTS := $(CURDIR)/target/debug/examples/slowest_tests
 TIMED_TEST    := cargo --config "target.'cfg(unix)'.runner=['$(SLOWEST_TESTS)']" test --locked
 
 test: needs-cargo controlplane keycloak gitops image-for-tests node timer ## Runs all tests, and prints the ten slowest; the first time it builds a control plane and an image (about 15 minutes)
-	@status=0; set -x; (cd tests/controlplane && go vet ./... && go test ./...) && (cd tools/image && go vet ./... && go test ./...) && \
-	  $(TIMED_TEST) && $(TIMED_TEST) --test keycloak || status=1; \
+	@status=0; set -x; (cd tests/controlplane && go vet ./... && go test ./...) && (cd tools/image && go vet ./... && go test ./...) || status=1; \
+	  $(TIMED_TEST) --no-fail-fast || status=1; $(TIMED_TEST) --test keycloak || status=1; \
 	  set +x; $(SLOWEST_TESTS) --report; exit $$status
 
 test-keycloak: needs-cargo controlplane keycloak gitops timer ## Runs on Keycloak all that runs on the embedded directory (7 minutes)

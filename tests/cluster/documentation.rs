@@ -1,5 +1,6 @@
-//! The commands of the documentation on a real API server. "Getting started" is played in its order. Every other command
-//! of kubectl and Helm is one that the server accepts for the objects of the documentation.
+//! The commands of the documentation on a real API server. "Getting started" is played in its order, as `howto.rs` plays
+//! the how-to pages. Every other command of kubectl and Helm is one that the server accepts for the objects of the
+//! documentation.
 
 use std::fs;
 use std::path::Path;
@@ -15,13 +16,13 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const STARTED: &str = "docs/getting-started.md";
 
 /// The block of a page that begins with a text.
-fn block(page: &str, start: &str) -> Block {
+pub fn block(page: &str, start: &str) -> Block {
     let found = blocks_of(page).into_iter().find(|block| block.text.starts_with(start));
     found.unwrap_or_else(|| panic!("{page} has no block that begins with {start:?}"))
 }
 
 /// A shell in the folder of the operator, with the variables that the demo prints.
-fn shell(stage: &Stage, script: &str) -> (bool, String) {
+pub fn shell(stage: &Stage, script: &str) -> (bool, String) {
     let built = Path::new(env!("CARGO_BIN_EXE_guestlist")).parent().unwrap();
     let programs = controlplane::programs();
     let path = format!("{}:{}:{}", built.display(), programs.display(), std::env::var("PATH").unwrap());

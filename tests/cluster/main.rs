@@ -28,6 +28,7 @@ mod crds_on_server;
 mod demo;
 mod documentation;
 mod gitops;
+mod howto;
 mod image;
 mod node;
 mod operator;

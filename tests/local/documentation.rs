@@ -168,3 +168,47 @@ fn blocks_in_lists_lose_their_indentation() {
     assert!(blocks.len() > 5 && blocks.iter().all(|block| !block.text.starts_with(' ')), "{blocks:?}");
     assert_eq!(blocks[0].heading, "Remove the guests");
 }
+
+/// The blocks of a page in one shell, in a folder. The text has the output, and the exit status after each command.
+fn plays(folder: &Path, blocks: &[&Block]) -> String {
+    let commands = blocks.iter().map(|block| block.text.replace('\n', "\necho \"= $?\"\n"));
+    let built = Path::new(env!("CARGO_BIN_EXE_guestlist")).parent().unwrap();
+    let output = Command::new("bash")
+        .args(["-uc", &commands.collect::<String>()])
+        .current_dir(folder)
+        .env_clear()
+        .env("PATH", format!("{}:{}", built.display(), std::env::var("PATH").unwrap()))
+        .output()
+        .unwrap();
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+}
+
+#[test]
+fn pipeline_runs_as_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    for name in ["partners", "memberships", "shares", "workspace", "directory"] {
+        let text = read(&format!("examples/acme/{name}.yaml"));
+        file(&format!("examples/acme/{name}.yaml"), &text);
+        if ["partners", "memberships", "shares"].contains(&name) {
+            file(&format!("main/manifests/{name}.yaml"), &text);
+            file(
+                &format!("pull-request/manifests/{name}.yaml"),
+                &text.replace("displayName: Bob", "suspended: true\n  displayName: Bob"),
+            );
+        }
+    }
+    file("workspace.yaml", &read("examples/acme/workspace.yaml"));
+    let page = blocks_of("docs/howto/pipeline.md");
+    let blocks: Vec<&Block> = page.iter().filter(|block| block.language == "console").collect();
+    let [deliver, review] = blocks[..] else { panic!("{blocks:?}") };
+
+    // The exit status 2 of plan: there are operations, or differences. The second time there are no operations.
+    let said = plays(folder.path(), &[deliver, deliver, review]);
+    let ends: Vec<&str> = said.lines().filter_map(|line| line.strip_prefix("= ")).collect();
+    assert_eq!(ends.concat(), "00020 00000 2".replace(' ', ""), "{said}");
+}
