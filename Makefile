@@ -117,8 +117,9 @@ gitops: needs-go ## Builds what the tests need of Flux and Argo CD (some minutes
 keycloak: ## Fetches Keycloak and builds its image, once; needs Java 21 and Maven
 	@tests/keycloak/build.sh
 
-# The architectures of the image: amd64, arm64 or both.
-ARCHS ?= amd64
+# The architectures of the image: amd64, arm64 or both. The default is that of this machine.
+OWN_ARCH := $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,amd64)
+ARCHS    ?= $(OWN_ARCH)
 
 image: needs-cargo needs-go ## Builds the container image into target/image: an OCI layout, and a file (ARCHS="amd64 arm64")
 	@tools/image/build.sh --out target/image $(ARCHS)
@@ -128,7 +129,7 @@ image-verify: needs-cargo needs-go ## Builds the image in two folders, compares 
 
 # The image of make test: quick to build, and for this machine.
 image-for-tests: needs-cargo needs-go
-	@tools/image/build.sh --out target/image/test --profile dev $(if $(filter aarch64 arm64,$(shell uname -m)),arm64,amd64)
+	@tools/image/build.sh --out target/image/test --profile dev $(OWN_ARCH)
 
 chart: image controlplane ## Packages the chart with the digest of the image into target/chart
 	@mkdir -p target/chart

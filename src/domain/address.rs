@@ -1,6 +1,5 @@
 //! Addresses and domains as types: behind the API boundary they are always valid and lower case.
 
-use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -157,12 +156,6 @@ impl TryFrom<String> for Email {
 impl From<Email> for String {
     fn from(email: Email) -> Self {
         email.0.as_ref().to_owned()
-    }
-}
-
-impl Borrow<str> for Email {
-    fn borrow(&self) -> &str {
-        &self.0
     }
 }
 
