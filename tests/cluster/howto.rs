@@ -187,7 +187,7 @@ fn host_admin_is_rotated_as_written_without_a_gap() {
     let mut reader = Reader::of("docs/howto/rotate-host-admin.md");
     reader.onboarded();
     let access = |reader: &Reader| {
-        // What the operator did before the next command is in its log.
+        // The log has every operation before the next command.
         reader.stage.rests(2);
         assert!(!reader.stage.operator.log().contains("revoke"), "{}", reader.stage.operator.log());
         reader.carol_and_bob_have_access();
