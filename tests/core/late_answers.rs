@@ -54,6 +54,22 @@ fn an_object_that_was_deleted_while_we_wrote_it_stays_deleted() {
     assert!(engine.objects().metadata(&key).is_none());
 }
 
+/// No event would ever correct it: the watch has delivered the deletion and the new object.
+#[test]
+fn answer_about_a_deleted_object_leaves_its_successor() {
+    let owner = Owner { installation: "test".to_owned(), cluster: "cluster".to_owned() };
+    let mut engine = Engine::new(owner, WorkspacePolicy::default(), 4);
+    let (now, key) = (Timestamp::UNIX_EPOCH, ObjectRef::new(Kind::Membership, "partners", "bob"));
+    let mut successor = bob();
+    let Object::Membership(object) = &mut successor else { unreachable!() };
+    object.metadata.uid = Some("uid-of-another".to_owned());
+    object.metadata.resource_version = Some("9".to_owned());
+    engine.handle(Input::Applied { object: Box::new(successor), version: 9 }, now);
+    let outcome = TaskOutcome { objects: vec![bob()], ..TaskOutcome::default() };
+    engine.handle(Input::Done { key: (&key).into(), outcome: Box::new(outcome) }, now);
+    assert_eq!(engine.objects().metadata(&key).and_then(|held| held.uid.as_deref()), Some("uid-of-another"));
+}
+
 #[test]
 fn late_deletion_of_an_earlier_object_leaves_its_successor() {
     let owner = Owner { installation: "test".to_owned(), cluster: "cluster".to_owned() };
