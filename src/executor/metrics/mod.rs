@@ -39,8 +39,8 @@ macro_rules! labels {
 labels! {
     OperationLabels { operation, result }
     OperationName { operation }
-    RequestLabels { endpoint, result }
-    EndpointLabels { endpoint }
+    RequestLabels { request, result }
+    RequestName { request }
     KubeLabels { verb, kind, result }
     VerbLabels { verb, kind }
     ReconcileLabels { kind, outcome }
@@ -65,7 +65,7 @@ pub struct Metrics {
     operations: Family<OperationLabels, Counter>,
     operation_seconds: Durations<OperationName>,
     keycloak: Family<RequestLabels, Counter>,
-    keycloak_seconds: Durations<EndpointLabels>,
+    keycloak_seconds: Durations<RequestName>,
     kube: Family<KubeLabels, Counter>,
     kube_seconds: Durations<VerbLabels>,
     reconciles: Durations<ReconcileLabels>,
@@ -143,9 +143,9 @@ impl Metrics {
     }
 
     /// Counts a request to Keycloak.
-    pub fn keycloak_request(&self, CallReport { endpoint, result, took }: CallReport) {
-        self.keycloak.get_or_create(&RequestLabels { endpoint, result }).inc();
-        self.keycloak_seconds.get_or_create(&EndpointLabels { endpoint }).observe(took.as_secs_f64());
+    pub fn keycloak_request(&self, CallReport { endpoint: request, result, took }: CallReport) {
+        self.keycloak.get_or_create(&RequestLabels { request, result }).inc();
+        self.keycloak_seconds.get_or_create(&RequestName { request }).observe(took.as_secs_f64());
     }
 
     /// Counts a request to the Kubernetes API.

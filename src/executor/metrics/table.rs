@@ -87,8 +87,8 @@ metrics! {
     OPERATION_SECONDS = Histogram "directory_operation_duration_seconds" ["operation"] "Duration of operations on the directory";
     READ_AT = Gauge "directory_last_read_timestamp_seconds" [] "When the directory was last read in full; absent before the first time";
     WARNINGS = Gauge "directory_warnings" [] "Problems of the directory that stop no operation; the readiness page lists them";
-    KEYCLOAK = Counter "keycloak_requests" ["endpoint", "result"] "Requests to Keycloak; POST token: requests for an access token";
-    KEYCLOAK_SECONDS = Histogram "keycloak_request_duration_seconds" ["endpoint"] "Duration of requests to Keycloak, without the wait for the rate limit";
+    KEYCLOAK = Counter "keycloak_requests" ["request", "result"] "Requests to Keycloak; POST token: requests for an access token";
+    KEYCLOAK_SECONDS = Histogram "keycloak_request_duration_seconds" ["request"] "Duration of requests to Keycloak, without the wait for the rate limit";
     KUBE = Counter "kube_requests" ["verb", "kind", "result"] "Requests to the Kubernetes API";
     KUBE_SECONDS = Histogram "kube_request_duration_seconds" ["verb", "kind"] "Time until the response to a request to the Kubernetes API begins";
 }

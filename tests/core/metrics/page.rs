@@ -185,3 +185,12 @@ fn operation_names_and_tasks_begin_at_zero() {
         assert!(page.contains(&line), "{line}{page}");
     }
 }
+
+#[test]
+fn labels_differ_from_those_of_a_service_monitor() {
+    // Prometheus would rename a label that the target has too: `exported_endpoint`.
+    let of_targets = ["namespace", "service", "pod", "container", "endpoint", "job", "instance", "node"];
+    for metric in METRICS {
+        assert!(metric.labels.iter().all(|label| !of_targets.contains(label)), "{metric:?}");
+    }
+}
