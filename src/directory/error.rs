@@ -80,16 +80,19 @@ pub enum Retry {
 }
 
 impl Error {
+    /// All values of [`Error::result`].
+    pub const RESULTS: [&str; 7] = ["unavailable", "unsent", "busy", "changed", "exists", "refused", "stopped"];
+
     /// The result of an operation with this error, in metrics.
     pub fn result(&self) -> &'static str {
         match self {
-            Self::Unavailable { .. } => "unavailable",
-            Self::MailNotSent { .. } => "unsent",
-            Self::Busy { .. } => "busy",
-            Self::Changed { .. } => "changed",
-            Self::Exists { .. } => "exists",
-            Self::Refused { .. } => "refused",
-            Self::Fenced | Self::Foreign { .. } | Self::Replaced { .. } => "stopped",
+            Self::Unavailable { .. } => Self::RESULTS[0],
+            Self::MailNotSent { .. } => Self::RESULTS[1],
+            Self::Busy { .. } => Self::RESULTS[2],
+            Self::Changed { .. } => Self::RESULTS[3],
+            Self::Exists { .. } => Self::RESULTS[4],
+            Self::Refused { .. } => Self::RESULTS[5],
+            Self::Fenced | Self::Foreign { .. } | Self::Replaced { .. } => Self::RESULTS[6],
         }
     }
 

@@ -15,7 +15,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{self, Registry};
 
-use crate::directory::{CallReport, Operation, SignInGate};
+use crate::directory::{CallReport, Error, Operation, SignInGate};
 use crate::engine::{EngineHealth, EngineStats, ReadinessProblem, Reconcile};
 use collector::EngineFacts;
 pub use table::{METRICS, Metric, MetricKind};
@@ -132,7 +132,9 @@ impl Metrics {
             drop(self.panics.get_or_create(&TaskLabels { task }));
         }
         for operation in Operation::NAMES {
-            drop(self.operations.get_or_create(&OperationLabels { operation, result: "ok" }));
+            for result in ["ok"].into_iter().chain(Error::RESULTS) {
+                drop(self.operations.get_or_create(&OperationLabels { operation, result }));
+            }
         }
     }
 

@@ -178,11 +178,14 @@ fn each_problem_of_readiness_has_its_gauge() {
 
 #[test]
 fn operation_names_and_tasks_begin_at_zero() {
-    use guestlist::directory::Operation;
+    use guestlist::directory::{Error, Operation};
     let page = Metrics::default().text();
     for operation in Operation::NAMES {
-        let line = format!("guestlist_directory_operations_total{{operation=\"{operation}\",result=\"ok\"}} 0\n");
-        assert!(page.contains(&line), "{line}{page}");
+        for result in ["ok"].into_iter().chain(Error::RESULTS) {
+            let name = "guestlist_directory_operations_total";
+            let line = format!("{name}{{operation=\"{operation}\",result=\"{result}\"}} 0\n");
+            assert!(page.contains(&line), "{line}{page}");
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use guestlist::directory::{Operation, SignInGate};
+use guestlist::directory::{Error, Operation, SignInGate};
 use guestlist::domain::Reason;
 use guestlist::engine::{ReadinessProblem, ReconcileOutcome};
 use guestlist::executor::metrics::{METRICS, Metric, MetricKind};
@@ -18,7 +18,7 @@ fn read(page: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap()
 }
 
-fn alerts() -> Vec<Value> {
+pub fn alerts() -> Vec<Value> {
     let file: Value = serde_saphyr::from_str(&read("charts/guestlist/files/alerts.yaml")).unwrap();
     file["groups"].as_array().unwrap().iter().flat_map(|group| group["rules"].as_array().unwrap().clone()).collect()
 }
@@ -73,7 +73,7 @@ fn values(label: &str) -> Option<BTreeSet<&'static str>> {
         }
         "operation" => Some(Operation::NAMES.into()),
         "outcome" => Some(ReconcileOutcome::ALL.iter().map(|outcome| outcome.as_str()).collect()),
-        "result" => Some(["ok", "changed", "unsent", "unavailable", "busy", "exists", "refused", "stopped"].into()),
+        "result" => Some(["ok"].into_iter().chain(Error::RESULTS).collect()),
         _ => None,
     }
 }
