@@ -173,12 +173,11 @@ impl Metrics {
         }
     }
 
-    /// Sets whether this process is the leader. A former leader has no facts any longer.
+    /// Sets whether this process is the leader. Facts of an earlier term are removed.
     pub fn lead(&self, leads: bool) {
         self.leader.set(i64::from(leads));
-        if !leads {
-            self.facts.set(None);
-        }
+        self.facts.set(None);
+        self.sign_in.clear();
     }
 
     /// Replaces the engine's facts.

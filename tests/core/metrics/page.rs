@@ -132,8 +132,8 @@ fn standby_has_no_facts_and_keeps_its_counters() {
     metrics.lead(false);
     metrics.readiness(&EngineHealth { led_by: Some("a".to_owned()), ..EngineHealth::default() });
     let page = metrics.text();
-    for absent in ["guestlist_guests{", "guestlist_objects{", "guestlist_workqueue", "guestlist_grants"] {
-        assert!(!page.contains(&format!("\n{absent}")), "{absent}: {page}");
+    for absent in ["guests{", "objects{", "workqueue", "grants", "sign_in_gate"] {
+        assert!(!page.contains(&format!("\nguestlist_{absent}")), "{absent}: {page}");
     }
     for line in [
         "guestlist_leader 0",
