@@ -12,7 +12,7 @@ NO_GO = echo "This needs Go 1.26 or newer to build a Kubernetes API server, and 
   echo "Install it from https://go.dev/dl or as your system's package golang."
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cluster demo-keycloak test test-keycloak fuzz mutants lint deny timer generate generate-argocd controlplane keycloak gitops image image-verify image-for-tests chart node bench clean needs-cargo needs-go
+.PHONY: help demo demo-cluster demo-keycloak test test-keycloak fuzz mutants lint deny timer generate generate-argocd controlplane keycloak gitops image image-verify image-for-tests chart node prometheus bench clean needs-cargo needs-go
 
 help: ## Lists the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 24
@@ -39,12 +39,12 @@ demo-keycloak: needs-cargo needs-go keycloak controlplane ## Shows the main job 
 SLOWEST_TESTS := $(CURDIR)/target/debug/examples/slowest_tests
 TIMED_TEST    := cargo --config "target.'cfg(unix)'.runner=['$(SLOWEST_TESTS)']" test --locked
 
-test: needs-cargo controlplane keycloak gitops image-for-tests node timer ## Runs all tests, and prints the ten slowest; the first time it builds a control plane and an image (about 15 minutes)
+test: needs-cargo controlplane keycloak gitops image-for-tests node prometheus timer ## Runs all tests, and prints the ten slowest; the first time it builds a control plane and an image (about 15 minutes)
 	@status=0; set -x; (cd tests/controlplane && go vet ./... && go test ./...) && (cd tools/image && go vet ./... && go test ./...) || status=1; \
 	  $(TIMED_TEST) --no-fail-fast || status=1; $(TIMED_TEST) --test keycloak || status=1; \
 	  set +x; $(SLOWEST_TESTS) --report; exit $$status
 
-test-keycloak: needs-cargo controlplane keycloak gitops timer ## Runs on Keycloak all that runs on the embedded directory (7 minutes)
+test-keycloak: needs-cargo controlplane keycloak gitops prometheus timer ## Runs on Keycloak all that runs on the embedded directory (7 minutes)
 	@status=0; set -x; $(TIMED_TEST) --test keycloak --features keycloak-whole || status=1; \
 	  set +x; $(SLOWEST_TESTS) --report; exit $$status
 
@@ -109,6 +109,10 @@ controlplane: needs-go ## Builds etcd, kube-apiserver, kubectl, kube-controller-
 # Containerd and its parts, which run pods in tests.
 node: controlplane image-for-tests
 	@tests/controlplane/node.sh
+
+# Prometheus and promtool, which test the alerts and the dashboard.
+prometheus:
+	@tests/prometheus/fetch.sh
 
 gitops: needs-go ## Builds what the tests need of Flux and Argo CD (some minutes the first time)
 	@mkdir -p target/gitops

@@ -10,9 +10,11 @@ mod support {
     pub mod contract;
     pub mod docs;
     pub mod import_files;
+    pub mod prometheus;
     pub mod random;
 }
 
+mod alerts;
 mod apply;
 mod backups;
 mod chart_values;
