@@ -13,6 +13,7 @@ mod support {
     pub mod image;
     pub mod looking;
     pub mod operator;
+    pub mod prometheus;
     pub mod reused_planes;
     pub mod worlds;
 }

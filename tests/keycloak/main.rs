@@ -14,6 +14,8 @@ mod support {
     pub mod controlplane;
     pub mod dice;
     #[cfg(feature = "keycloak-whole")]
+    pub mod docs;
+    #[cfg(feature = "keycloak-whole")]
     pub mod gitops;
     #[allow(dead_code, reason = "what the embedded directory's tests need besides")]
     pub mod harness;
@@ -22,6 +24,8 @@ mod support {
     pub mod looking;
     pub mod mail;
     pub mod operator;
+    #[cfg(feature = "keycloak-whole")]
+    pub mod prometheus;
     pub mod proxy;
     pub mod realm_in_memory;
     pub mod reused_planes;

@@ -20,6 +20,9 @@ mod kstatus;
 #[path = "../cluster/operator/lifecycle.rs"]
 mod lifecycle;
 #[cfg(feature = "keycloak-whole")]
+#[path = "../cluster/operator/monitoring.rs"]
+mod monitoring;
+#[cfg(feature = "keycloak-whole")]
 #[path = "../cluster/operator/namespaces.rs"]
 mod namespaces;
 #[cfg(feature = "keycloak-whole")]

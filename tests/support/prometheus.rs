@@ -37,7 +37,7 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Scrapes an operator each second, with the labels of the chart's ServiceMonitor, and evaluates the chart's alerts.
+    /// Scrapes an operator each second, with the labels of the chart's `ServiceMonitor`, and evaluates its alerts.
     pub fn start(folder: &Path, operator: &str) -> Self {
         fs::create_dir_all(folder).unwrap();
         let labels = json!({"namespace": "guestlist", "service": "guestlist-metrics", "pod": "guestlist-0",

@@ -13,6 +13,7 @@ mod kstatus;
 mod leaders;
 mod lifecycle;
 mod managers;
+mod monitoring;
 mod namespaces;
 mod observer;
 mod order;
