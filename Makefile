@@ -83,7 +83,7 @@ DENY_VERSION := 0.20.2
 deny: export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 deny: needs-cargo
 	@cargo deny --version 2>/dev/null | grep -qx 'cargo-deny $(DENY_VERSION)' || \
-	  cargo install --locked --root target/tools cargo-deny --version $(DENY_VERSION)
+	  cargo install --locked --debug --root target/tools cargo-deny --version $(DENY_VERSION)
 	cargo deny check licenses bans sources
 	@if cargo deny fetch db 2>/dev/null; then cargo deny check advisories; else \
 	  echo "The known vulnerabilities are not checked: their database cannot be fetched."; fi
