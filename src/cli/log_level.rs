@@ -32,12 +32,19 @@ impl LogLevel {
     }
 
     /// The filter at the start. The error is a sentence for people.
-    pub(super) fn filter(&self) -> Result<EnvFilter, String> {
+    ///
+    /// A file may change long before the next start, so a wrong level in it does not prevent the start: the level of the
+    /// command line applies, and the second value is the problem.
+    pub(super) fn filter(&self) -> Result<(EnvFilter, Option<String>), String> {
         let option = parse(&self.option).map_err(|problem| format!("--log-level {problem}"))?;
-        match (&self.file, self.last.clone()?) {
-            (Some(file), Some(level)) => parse(&level).map_err(|problem| format!("{}: {problem}", file.display())),
-            _ => Ok(option),
-        }
+        let of_file = self.last.clone().and_then(|level| match (&self.file, level) {
+            (Some(file), Some(level)) => parse_of(file, &level).map(Some),
+            _ => Ok(None),
+        });
+        Ok(match of_file {
+            Ok(filter) => (filter.unwrap_or(option), None),
+            Err(problem) => (option, Some(format!("{problem}; the log level is {:?} instead", self.option))),
+        })
     }
 
     /// Follows the file until the process ends. A level that cannot be read changes nothing.
@@ -60,8 +67,7 @@ impl LogLevel {
     /// Applies the content of the file, and returns the level.
     fn change(&self, file: &Path, content: &Result<Option<String>, String>, reload: &Reload) -> Result<String, String> {
         let level = content.clone()?.unwrap_or_else(|| self.option.clone());
-        let filter = parse(&level).map_err(|problem| format!("{}: {problem}", file.display()))?;
-        reload(filter)?;
+        reload(parse_of(file, &level)?)?;
         Ok(level)
     }
 }
@@ -73,6 +79,11 @@ fn read(file: &Path) -> Result<Option<String>, String> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(format!("failed to read {}: {error}", file.display())),
     }
+}
+
+/// Parses the content of a file. The error names the file.
+fn parse_of(file: &Path, level: &str) -> Result<EnvFilter, String> {
+    parse(level).map_err(|problem| format!("{}: {problem}", file.display()))
 }
 
 /// Parses a level or a filter. guestlist logs the errors of the Kubernetes client in context, so the client's own logs are
@@ -112,7 +123,7 @@ mod tests {
 
     fn shown(level: &LogLevel) -> String {
         let LogLevel { option, file, .. } = level.clone();
-        LogLevel::read(option, file).filter().unwrap().to_string()
+        LogLevel::read(option, file).filter().unwrap().0.to_string()
     }
 
     #[test]
@@ -127,15 +138,28 @@ mod tests {
     }
 
     #[test]
-    fn mistyped_level_is_refused_with_its_source() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("log-level"), "debgu").unwrap();
-        let (level, ..) = source(folder.path());
-        let problem = level.filter().unwrap_err();
-        assert!(problem.contains("log-level: \"debgu\" is not a level"), "{problem}");
+    fn mistyped_level_of_the_option_is_refused() {
         let option = LogLevel::read("verbose".to_owned(), None);
         assert!(option.filter().unwrap_err().starts_with("--log-level \"verbose\" is not a level"));
         assert!(parse("info,guestlist::operator=debug").is_ok());
+    }
+
+    #[test]
+    fn start_with_a_wrong_file_has_the_level_of_the_option() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("log-level");
+        std::fs::write(&file, "debgu").unwrap();
+        let started = |file: &Path| {
+            let (filter, problem) = LogLevel::read("warn".to_owned(), Some(file.to_owned())).filter().unwrap();
+            assert!(filter.to_string().contains("warn"), "{filter}");
+            problem.unwrap()
+        };
+        let problem = started(&file);
+        assert!(problem.contains("log-level: \"debgu\" is not a level"), "{problem}");
+        assert!(problem.ends_with("the log level is \"warn\" instead"), "{problem}");
+        // A folder cannot be read.
+        let problem = started(folder.path());
+        assert!(problem.starts_with("failed to read "), "{problem}");
     }
 
     #[tokio::test(start_paused = true)]

@@ -113,9 +113,10 @@ fn holder() -> String {
 fn start_log(level: &LogLevel, format: LogFormat) -> Result<Reload, String> {
     let json = matches!(format, LogFormat::Json);
     let lines = LogLines { to: std::io::stderr, json };
-    let log = tracing_subscriber::fmt().with_env_filter(level.filter()?).with_writer(lines);
+    let (filter, problem) = level.filter()?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines);
     // The types of the two formats differ.
-    Ok(match format {
+    let reload: Reload = match format {
         LogFormat::Text => {
             let log = log.with_ansi(false).with_filter_reloading();
             let handle = log.reload_handle();
@@ -128,7 +129,11 @@ fn start_log(level: &LogLevel, format: LogFormat) -> Result<Reload, String> {
             log.init();
             Box::new(move |filter| handle.reload(filter).map_err(|error| error.to_string()))
         }
-    })
+    };
+    if let Some(problem) = problem {
+        tracing::error!("{problem}");
+    }
+    Ok(reload)
 }
 
 /// Runs the operator until a signal stops it.
