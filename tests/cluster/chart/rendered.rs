@@ -96,6 +96,21 @@ fn openshift_assigns_the_users_of_the_pod() {
 }
 
 #[test]
+fn log_level_changes_its_config_map_and_nothing_else() {
+    let all = |level: &str| {
+        let level = format!("--set-literal=logLevel={level}");
+        documents(&helm(&["template", "guestlist", CHART, "--namespace=guestlist", &level]).ok())
+    };
+    let (before, after) = (all("info"), all("info,guestlist::engine=debug"));
+    assert_eq!(before.len(), after.len());
+    let changed: Vec<Value> =
+        before.iter().zip(&after).filter(|(before, after)| before != after).map(|(_, text)| document(text)).collect();
+    assert_eq!(changed.len(), 1, "{changed:?}");
+    assert_eq!((&changed[0]["kind"], &changed[0]["metadata"]["name"]), (&"ConfigMap".into(), &"guestlist-log".into()));
+    assert_eq!(changed[0]["data"], serde_json::json!({"log-level": "info,guestlist::engine=debug"}));
+}
+
+#[test]
 fn image_has_its_tag_unless_a_digest_is_set() {
     let image = |set: &str| {
         let arguments = ["template", "guestlist", CHART, "--set=image.repository=registry.example/guestlist", set];
@@ -133,7 +148,7 @@ fn examples_of_the_readme_render() {
 #[test]
 fn values_that_cannot_work_are_refused_with_the_reason() {
     let realm = "--set=directory=keycloak:https://id.host.example#workspace";
-    let cases: [(&[&str], &str); 14] = [
+    let cases: [(&[&str], &str); 17] = [
         (&["--set=replicas=2"], "the embedded directory (sqlite:) has one writer"),
         (&["--set=serviceAccount.create=false"], "the name of an existing service account"),
         (&[realm], "keycloak.existingSecret must name a Secret"),
@@ -141,6 +156,9 @@ fn values_that_cannot_work_are_refused_with_the_reason() {
         (&["--set=workspace.tenant=x"], "'tenant'"),
         (&["--set=extraArgs={--directory=sqlite:/x}"], "an option that the chart does not set itself"),
         (&["--set=extraArgs={workers=3}"], "/extraArgs/0"),
+        (&["--set=extraArgs={--log-level=debug}"], "the value logLevel sets it"),
+        (&["--set=extraArgs={--log-level-file=/x}"], "the value logLevel sets it"),
+        (&["--set=logLevel=verbose"], "/logLevel"),
         (&["--set=extraArgs={--namespace=team-a}"], "an option that the chart does not set itself"),
         (&["--set=watchNamespaces={Team}"], "/watchNamespaces/0"),
         (&["--set=watchNamespaces={a,a}"], "/watchNamespaces"),
