@@ -22,8 +22,9 @@ serve prints one line of JSON on standard output when the API is ready:
   {"ready":true,"kubeconfig":"…","server":"https://127.0.0.1:…","ca":"…","pids":{"etcd":1,"kube-apiserver":2}}
 It stops everything when its standard input closes or on SIGTERM. Commands, a line each on standard input, are
 answered by one line of JSON each, {"done":"…","pids":{…}} or {"error":"…"}:
-  stop NAME | start NAME            one of etcd, kube-apiserver, kube-controller-manager; same port, same data
+  stop NAME | start NAME            one of the processes above; same port, same data
   snapshot LABEL | restore LABEL    of etcd's data; everything restarts
+  get URL                           {"done":"…","status":200,"body":"…"}; status 0 and the reason if nothing answers
 `
 
 func main() {

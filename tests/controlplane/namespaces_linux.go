@@ -97,13 +97,22 @@ func mountAll() error {
 	if err := syscall.Mount("proc", "/proc", "proc", 0, ""); err != nil {
 		return fmt.Errorf("failed to mount /proc: %w", err)
 	}
-	for _, folder := range []string{"/run", "/var/log"} {
-		if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, "mode=755"); err != nil {
+	mount := func(folder, options string) error {
+		if err := os.MkdirAll(folder, 0o755); err != nil {
+			return err
+		}
+		if err := syscall.Mount("tmpfs", folder, "tmpfs", 0, options); err != nil {
 			return fmt.Errorf("failed to mount %s: %w", folder, err)
 		}
+		return nil
 	}
-	// A folder for a volume, beside those of containerd and of the kubelet.
-	return os.MkdirAll(runtimeFolder+"/volume", 0o755)
+	for _, folder := range []string{"/run", "/var/log"} {
+		if err := mount(folder, "mode=755"); err != nil {
+			return err
+		}
+	}
+	// A volume beside the folders of containerd and of the kubelet. It is small, so that a test can fill it.
+	return mount(volumeFolder, "mode=755,size=16m")
 }
 
 // hierarchies are the folders of the control groups: one, or one for each controller in version 1.

@@ -23,12 +23,16 @@ const (
 	runtimeFolder    = "/run/guestlist-node"
 	containerdSocket = runtimeFolder + "/containerd.sock"
 	kubeletHealth    = "http://127.0.0.1:10248/healthz"
+	volumeFolder     = runtimeFolder + "/volume"
 	pauseImage       = "guestlist.test/pause:1"
 	// Those that a pod of a Deployment with a volume needs, besides those of every control plane.
 	nodeControllers = ",deployment-controller,replicaset-controller,root-ca-certificate-publisher-controller," +
 		"node-lifecycle-controller,persistentvolume-binder-controller,persistentvolumeclaim-protection-controller," +
 		"persistentvolume-protection-controller,taint-eviction-controller,pod-garbage-collector-controller"
 )
+
+// nodeMonitorArgs have a node without a kubelet count as unknown after 15 s instead of 50 s.
+var nodeMonitorArgs = []string{"--node-monitor-grace-period=15s", "--node-monitor-period=1s"}
 
 // machineNode is the part of a control plane that runs pods.
 type machineNode struct {
@@ -134,6 +138,8 @@ evictionHard: {memory.available: "0%%"}
 oomScoreAdj: 0
 # A changed ConfigMap reaches its pods with the next of these.
 syncFrequency: 2s
+# The kubelet renews its Lease each 2 s.
+nodeLeaseDurationSeconds: 8
 `, nodeAddress, ca.path("ca.crt"), "/"+n.cgroup, containerdSocket, filepath.Join(n.dir, "resolv.conf"))
 }
 

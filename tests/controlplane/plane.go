@@ -62,10 +62,11 @@ func newControlPlane(o options) (*controlPlane, error) {
 			return nil, fmt.Errorf("finding a free port: %w", err)
 		}
 	}
-	address, controllers := "127.0.0.1", controllers
+	address, controllerManagerArgs := "127.0.0.1", plane.controllerManagerArgs(controllers)
 	if o.node != nil {
 		// The port of the Service kubernetes.
-		address, ports[2], controllers = "0.0.0.0", 443, controllers+nodeControllers
+		address, ports[2] = "0.0.0.0", 443
+		controllerManagerArgs = append(plane.controllerManagerArgs(controllers+nodeControllers), nodeMonitorArgs...)
 	}
 	etcd, peer := url("http", ports[0]), url("http", ports[1])
 	plane.server = url("https", ports[2])
@@ -81,7 +82,7 @@ func newControlPlane(o options) (*controlPlane, error) {
 	add("kube-apiserver", append(plane.apiserverArgs(etcd, address, ports[2], o.node), o.apiserverArgs...),
 		plane.server+"/readyz", plane.server+"/api/v1/namespaces/default", plane.server+"/api/v1/namespaces/kube-system")
 	if o.controllerManager {
-		add("kube-controller-manager", plane.controllerManagerArgs(controllers),
+		add("kube-controller-manager", controllerManagerArgs,
 			plane.server+"/api/v1/namespaces/default/serviceaccounts/default")
 	}
 	if o.node != nil {

@@ -9,6 +9,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -142,7 +144,10 @@ func serve(args []string) error {
 		case <-ctx.Done():
 			return nil
 		case command := <-commands:
-			if err := plane.obey(ctx, command); err != nil {
+			if url, found := strings.CutPrefix(command, "get "); found {
+				status, body := plane.get(ctx, url)
+				answer(map[string]any{"done": command, "status": status, "body": body})
+			} else if err := plane.obey(ctx, command); err != nil {
 				answer(map[string]any{"error": err.Error()})
 			} else {
 				answer(map[string]any{"done": command, "pids": plane.pids()})
@@ -191,6 +196,24 @@ func (plane *controlPlane) obey(ctx context.Context, command string) error {
 		})
 	}
 	return fmt.Errorf("unknown command %q", command)
+}
+
+// get reads a URL from inside the network namespace of a node. Without an answer, the body is the reason.
+func (plane *controlPlane) get(ctx context.Context, url string) (int, string) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return 0, err.Error()
+	}
+	response, err := plane.client.Do(request)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		return 0, err.Error()
+	}
+	return response.StatusCode, string(body)
 }
 
 func (plane *controlPlane) snapshot(label string) string {

@@ -33,8 +33,8 @@ pub struct ControlPlane {
     altered: bool,
     /// Where the audit log of the present test begins, in bytes.
     audit_from: u64,
-    /// The network namespace of the control plane and its node. `None`: those of the tests.
-    network: Option<PathBuf>,
+    /// The first process in the namespaces of the control plane and its node. `None`: they are those of the tests.
+    node: Option<String>,
 }
 
 /// The result of a program.
@@ -109,7 +109,7 @@ impl ControlPlane {
             commands,
             answers,
             bin,
-            network: fs::read_to_string(dir.join("node.pid")).ok().map(|pid| format!("/proc/{pid}/ns/net").into()),
+            node: fs::read_to_string(dir.join("node.pid")).ok(),
             dir,
             reader: OnceLock::new(),
             altered: false,
@@ -153,10 +153,10 @@ impl ControlPlane {
 
     /// A program from the same build: `helm` or `kubectl`.
     pub fn program(&self, name: &str) -> Command {
-        let mut command = match &self.network {
-            Some(network) => {
+        let mut command = match &self.node {
+            Some(pid) => {
                 let mut command = Command::new("nsenter");
-                command.arg(format!("--net={}", network.display())).arg("--").arg(self.bin.join(name));
+                command.arg(format!("--net=/proc/{pid}/ns/net")).arg("--").arg(self.bin.join(name));
                 command
             }
             None => Command::new(self.bin.join(name)),
@@ -165,6 +165,21 @@ impl ControlPlane {
             .env("KUBECONFIG", &self.kubeconfig)
             .env("HOME", &self.dir)
             .env("HELM_CACHE_HOME", self.dir.join("helm"));
+        command
+    }
+
+    /// A path of the node's file systems, as the test reaches it.
+    #[track_caller]
+    pub fn path_in_node(&self, path: &str) -> PathBuf {
+        format!("/proc/{}/root{path}", self.node.as_ref().expect("there is a node")).into()
+    }
+
+    /// A program with the node's file systems, such as `ctr`.
+    #[track_caller]
+    pub fn program_in_node(&self, program: &Path) -> Command {
+        let pid = self.node.as_ref().expect("there is a node");
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--mount=/proc/{pid}/ns/mnt")).arg("--").arg(program);
         command
     }
 
@@ -190,7 +205,7 @@ impl ControlPlane {
     /// Sends a request as cluster administrator, and returns the answer.
     pub(super) fn send(&self, request: axum::http::Request<Vec<u8>>) -> Result<Value, kube::Error> {
         static RUNTIME: OnceLock<Runtime> = OnceLock::new();
-        assert!(self.network.is_none(), "only programs reach the network of a node");
+        assert!(self.node.is_none(), "only programs reach the network of a node");
         let new = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = RUNTIME.get_or_init(|| new().expect("a runtime can be made"));
         runtime.block_on(async {
@@ -262,9 +277,22 @@ impl ControlPlane {
     #[track_caller]
     pub fn command(&mut self, command: &str) {
         self.altered = true;
+        self.pids = pids(&self.ask(command));
+    }
+
+    /// Reads a URL from inside the network of a node: the status, and the body. The status is 0 if nothing answers.
+    #[track_caller]
+    pub fn get(&mut self, url: &str) -> (u64, String) {
+        let answer = self.ask(&format!("get {url}"));
+        let status = answer["status"].as_u64().expect("the launcher answers with the status");
+        (status, answer["body"].as_str().unwrap_or_default().to_owned())
+    }
+
+    #[track_caller]
+    fn ask(&mut self, command: &str) -> Value {
         let pipe = self.commands.as_mut().expect("the launcher listens until it is dropped");
         writeln!(pipe, "{command}").expect("the launcher takes commands");
-        self.pids = pids(&read_answer(&mut self.answers));
+        read_answer(&mut self.answers)
     }
 }
 
