@@ -143,6 +143,20 @@ fn file_locked_too_long_is_unavailable_and_works_afterwards() {
 }
 
 #[test]
+fn directory_without_room_is_not_writable() {
+    let (_folder, file) = folder();
+    let (directory, _) = furnished(&file);
+    block_on(directory.check_writable()).unwrap();
+    // A folder in place of the file that takes the room. `tests/cluster/node/trouble.rs` fills a volume.
+    let room = format!("{}-room", file.display());
+    std::fs::create_dir(&room).unwrap();
+    let fault = block_on(directory.check_writable()).unwrap_err();
+    assert!(matches!(&fault, Error::Unavailable { context } if context.contains("is there room left")), "{fault}");
+    std::fs::remove_dir(&room).unwrap();
+    block_on(directory.check_writable()).unwrap();
+}
+
+#[test]
 fn cancelled_operation_is_not_done() {
     let (_folder, file) = folder();
     let (directory, epoch) = furnished(&file);

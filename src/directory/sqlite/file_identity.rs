@@ -2,12 +2,16 @@
 //! replaced, and no other process sees it. A revocation written there would have no effect.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::Error;
+use super::checkpoint::beside;
 use super::schema::APPLICATION_ID;
+
+/// Bytes that an operation may need in the write-ahead log, with a margin.
+const ROOM: usize = 256 * 1024;
 
 /// A path, and the file that was at it when it was opened.
 #[derive(Debug)]
@@ -46,6 +50,25 @@ impl Opened {
             Err(error) => format!("{path} cannot be read: {error}"),
         };
         Err(Error::Unavailable { context })
+    }
+
+    /// Fails if the volume has no room for an operation. A write by SQLite does not tell that for sure: a failed
+    /// operation leaves a longer write-ahead log, and a small write fits into it.
+    pub fn check_room(&self) -> Result<(), Error> {
+        if self.file.is_none() {
+            return Ok(());
+        }
+        let probe = beside(&self.path, "-room");
+        let written = File::create(&probe).and_then(|mut file| {
+            file.write_all(&vec![0; ROOM])?;
+            file.sync_data()
+        });
+        let removed = std::fs::remove_file(&probe);
+        written.and(removed).map_err(|error| Error::Unavailable {
+            context: format!(
+                "failed to write to the directory: {error}; is there room left where the directory's file is?"
+            ),
+        })
     }
 }
 

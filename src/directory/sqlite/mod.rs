@@ -164,6 +164,7 @@ impl Store {
     }
 
     fn check_writable(&mut self) -> Result<(), Error> {
+        self.place.check_room()?;
         let written = self.connection.execute("UPDATE meta SET epoch = epoch", []);
         written.map(drop).map_err(|error| fault("write to the directory", &error))
     }
