@@ -1,0 +1,123 @@
+//! The chart and the image on a node that runs pods: installed, used, upgraded and uninstalled as the
+//! documentation says. Where the machine cannot run a node, the program of the image runs as a process (`image.rs`).
+
+mod cluster;
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use self::cluster::{Cluster, VALUES};
+use crate::demo::running;
+use crate::support::controlplane::ControlPlane;
+use crate::support::docs::read;
+
+const ACME: [&str; 3] = ["partners", "memberships", "shares"];
+
+#[test]
+fn release_on_a_node_serves_until_it_is_uninstalled() {
+    let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/node/packages");
+    if let Some(reason) = ControlPlane::without_node(&packages) {
+        println!("No node: {reason}. Only the tests of image.rs run the program of the image.");
+        return;
+    }
+    let cluster = Cluster::start(&packages);
+    cluster.as_documented("README.md", "make chart");
+    cluster.rolled_out();
+    import_and_converge(&cluster);
+    edit_the_policy(&cluster);
+    delete_the_pod(&cluster);
+
+    cluster.upgrade(&["--set=logLevel=debug"]);
+    cluster.rolled_out();
+    cluster.all_are_active();
+    uninstall(&cluster);
+
+    let folder = cluster.plane.dir().to_owned();
+    drop(cluster);
+    assert_eq!(running(&folder), Vec::<String>::new());
+    let name = folder.file_name().unwrap();
+    for hierarchy in fs::read_dir("/sys/fs/cgroup").unwrap().flatten() {
+        assert!(!hierarchy.path().join(name).exists(), "a control group is left in {}", hierarchy.path().display());
+    }
+    assert!(!fs::read_to_string("/proc/mounts").unwrap().contains("guestlist-node"), "a mount is left");
+}
+
+/// The accounts by standard input, and all guests of `examples/acme` until they are Active.
+fn import_and_converge(cluster: &Cluster) {
+    cluster.guestlist("directory import -", &read("examples/acme/directory.yaml"));
+    cluster.kubectl("create namespace partners");
+    for file in ACME {
+        cluster.kubectl_with("apply --server-side -f -", &read(&format!("examples/acme/{file}.yaml")));
+    }
+    let memberships = read("examples/acme/memberships.yaml");
+    let guests: Vec<Value> = memberships.split("\n---\n").map(|text| serde_saphyr::from_str(text).unwrap()).collect();
+    // Guests that a Guest Admin invites wait until the Guest Admin is Active.
+    let is_first = |guest: &&Value| guest["spec"]["invitedBy"].as_str().unwrap().ends_with("@host.example");
+    let (first, later): (Vec<_>, Vec<_>) = guests.iter().partition(is_first);
+    assert!(first.len() > 5 && later.len() > 2, "{guests:?}");
+    for guest in first.into_iter().chain(later) {
+        join(cluster, guest);
+    }
+    cluster.all_are_active();
+    cluster.kubectl("--namespace partners wait lp,share --all --for=condition=Ready --timeout=4m");
+    let (shown, mails) = cluster.guests();
+    let access = |email: &str| {
+        let guest = shown.as_array().unwrap().iter().find(|guest| guest["email"] == email).unwrap();
+        guest["grants"].as_array().unwrap().len()
+    };
+    assert_eq!((shown.as_array().unwrap().len(), mails.len()), (guests.len(), guests.len()));
+    assert!(access("carol@acme.example") > 0 && access("grace@acme.example") > 0, "{shown:#}");
+}
+
+/// A guest accepts the invitation and turns MFA on.
+fn join(cluster: &Cluster, guest: &Value) {
+    let text = |pointer: &str| guest.pointer(pointer).and_then(Value::as_str);
+    let email = text("/spec/email").unwrap();
+    cluster.shows(&format!("gm/{}", text("/metadata/name").unwrap()), "{.status.state}", "Invited");
+    cluster.guestlist(&format!("directory accept {email}"), "");
+    let method = text("/spec/mfa/methods/0").unwrap_or("TOTP");
+    cluster.guestlist(&format!("directory enroll-mfa {email} --method {method}"), "");
+}
+
+/// A release with another workspace policy reaches the running pod, which does not restart.
+fn edit_the_policy(cluster: &Cluster) {
+    let (pod, guests) = (cluster.pod(), cluster.guests());
+    let edit = |values: &str| {
+        fs::write(cluster.folder.join("values.yaml"), values).unwrap();
+        cluster.upgrade(&[]);
+    };
+    let ready = "{.status.conditions[?(@.type==\"Ready\")].status}";
+    edit(&VALUES.replace("namespace: partners", "namespace: others"));
+    cluster.shows("gm/carol", ready, "False");
+    edit(VALUES);
+    cluster.shows("gm/carol", ready, "True");
+    cluster.all_are_active();
+    cluster.has_again(&guests);
+    assert_eq!(cluster.pod(), pod, "the pod did not restart");
+}
+
+/// The next pod has the volume with the directory.
+fn delete_the_pod(cluster: &Cluster) {
+    let ((name, _), guests) = (cluster.pod(), cluster.guests());
+    cluster.kubectl(&format!("--namespace guestlist delete pod {name} --timeout=4m"));
+    cluster.rolled_out();
+    assert_ne!(cluster.pod().0, name);
+    cluster.has_again(&guests);
+}
+
+/// Uninstall keeps the volume, the CRDs and the objects. The next release continues with them.
+fn uninstall(cluster: &Cluster) {
+    let guests = cluster.guests();
+    cluster.helm(&["uninstall", "guestlist", "--namespace=guestlist", "--wait", "--timeout=4m"]);
+    cluster.kubectl("--namespace guestlist wait pods --all --for=delete --timeout=4m");
+    let left = cluster.kubectl("--namespace guestlist get deploy,pods,sa,cm,svc,role,pvc --output name");
+    let ours: Vec<_> = left.lines().filter(|name| name.contains("guestlist")).collect();
+    assert_eq!(ours, ["persistentvolumeclaim/guestlist-directory"]);
+    cluster.shows("gm/carol", "{.status.state}", "Active");
+
+    cluster.as_documented("README.md", "make chart");
+    cluster.rolled_out();
+    cluster.has_again(&guests);
+}
