@@ -112,6 +112,15 @@ impl Cluster {
         assert!(said.success, "{name} {arguments:?}: {}\n{}", said.stderr, self.state());
     }
 
+    /// The chart of the last release, with today's image: the node has no other.
+    #[track_caller]
+    pub(super) fn install_baseline(&self) {
+        let chart = format!("{ROOT}/tests/cluster/chart_baseline");
+        let digest = format!("--set=image.digest={}", Image::built().digest());
+        let words = ["--namespace=guestlist", "--create-namespace", "--values=values.yaml", &digest];
+        self.helm(&[&["install", "guestlist", &chart], &words[..]].concat());
+    }
+
     /// The packaged chart with the values in `values.yaml`, and further arguments.
     #[track_caller]
     pub(super) fn upgrade(&self, arguments: &[&str]) {

@@ -1,4 +1,4 @@
-//! The chart and the image on a node that runs pods: installed, used, upgraded and uninstalled as the
+//! The chart and the image on a node that runs pods: installed, upgraded, used and uninstalled as the
 //! documentation says. Where the machine cannot run a node, the program of the image runs as a process (`image.rs`).
 
 mod cluster;
@@ -23,9 +23,10 @@ fn release_on_a_node_serves_until_it_is_uninstalled() {
         return;
     }
     let cluster = Cluster::start(&packages);
-    cluster.as_documented("README.md", "make chart");
+    cluster.install_baseline();
     cluster.rolled_out();
     import_and_converge(&cluster);
+    upgrade_from_baseline(&cluster);
     edit_the_policy(&cluster);
     delete_the_pod(&cluster);
 
@@ -79,6 +80,19 @@ fn join(cluster: &Cluster, guest: &Value) {
     cluster.guestlist(&format!("directory accept {email}"), "");
     let method = text("/spec/mfa/methods/0").unwrap_or("TOTP");
     cluster.guestlist(&format!("directory enroll-mfa {email} --method {method}"), "");
+}
+
+/// The upgrade as its page describes it. The pod has the same volume, and no guest gets a second mail.
+fn upgrade_from_baseline(cluster: &Cluster) {
+    let field = "{.metadata.uid}/{.spec.volumeName}";
+    let claim = format!("--namespace guestlist get pvc guestlist-directory --output jsonpath={field}");
+    let (volume, guests) = (cluster.kubectl(&claim), cluster.guests());
+    for start in ["kubectl --namespace guestlist exec deployment/guestlist", "helm upgrade guestlist"] {
+        cluster.as_documented("docs/operations/upgrade.md", start);
+    }
+    cluster.all_are_active();
+    assert_eq!(cluster.kubectl(&claim), volume);
+    cluster.has_again(&guests);
 }
 
 /// A release with another workspace policy reaches the running pod, which does not restart.
