@@ -154,6 +154,15 @@ impl Cluster {
         self.shows("gm --all", "{.status.state}", "Active");
     }
 
+    /// Waits until a line of the operator's log has these words.
+    #[track_caller]
+    pub(super) fn logs(&self, words: &str) {
+        eventually(&format!("the log says {words:?}"), || {
+            let log = self.kubectl("--namespace guestlist logs deployment/guestlist");
+            if log.contains(words) { Ok(()) } else { Err(log) }
+        });
+    }
+
     /// The name and the number of restarts of the operator's pod.
     #[track_caller]
     pub(super) fn pod(&self) -> (String, u64) {
