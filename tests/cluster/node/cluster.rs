@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use serde_json::Value;
 
-use crate::support::controlplane::{ControlPlane, run};
-use crate::support::docs::{blocks_of, invocations};
+use crate::support::controlplane::{ControlPlane, Said, run};
+use crate::support::docs::{blocks_of, invocations, read};
 use crate::support::image::Image;
 use crate::support::operator::eventually;
 
@@ -22,7 +22,7 @@ pub(super) const VALUES: &str = "workspace:
   mailInterval: 0s
 ";
 /// The folder of the node that is the volume: 16 MiB.
-const VOLUME_FOLDER: &str = "/run/guestlist-node/volume";
+pub(super) const VOLUME_FOLDER: &str = "/run/guestlist-node/volume";
 /// The volume, which elsewhere a provisioner creates. The kubelet gives it to the group of the pod.
 const VOLUME: &str = "apiVersion: v1
 kind: PersistentVolume
@@ -45,6 +45,7 @@ pub(super) type Guests = (Value, BTreeMap<String, String>);
 pub(super) struct Cluster {
     pub(super) plane: ControlPlane,
     pub(super) folder: PathBuf,
+    packages: PathBuf,
 }
 
 impl Cluster {
@@ -56,7 +57,7 @@ impl Cluster {
         let folder = plane.dir().join("reader");
         Image::built().package_chart(&folder.join("target/chart"));
         fs::write(folder.join("values.yaml"), VALUES).unwrap();
-        let cluster = Self { plane, folder };
+        let cluster = Self { plane, folder, packages: packages.to_owned() };
         cluster.kubectl("wait node/node --for=create --timeout=4m");
         cluster.kubectl("wait node/node --for=condition=Ready --timeout=4m");
         cluster.plane.apply(&VOLUME.replace("VOLUME_FOLDER", VOLUME_FOLDER));
@@ -124,9 +125,15 @@ impl Cluster {
     /// The packaged chart with the values in `values.yaml`, and further arguments.
     #[track_caller]
     pub(super) fn upgrade(&self, arguments: &[&str]) {
+        let said = self.try_upgrade(arguments);
+        assert!(said.success, "{arguments:?}: {}\n{}", said.stderr, self.state());
+    }
+
+    /// The same upgrade, which may fail.
+    pub(super) fn try_upgrade(&self, arguments: &[&str]) -> Said {
         let chart = format!("target/chart/guestlist-{}.tgz", env!("CARGO_PKG_VERSION"));
         let words = ["upgrade", "guestlist", &chart, "--namespace=guestlist", "--values=values.yaml"];
-        self.helm(&[&words[..], arguments].concat());
+        run(self.plane.program("helm").args(words).args(arguments).current_dir(&self.folder), "")
     }
 
     /// Waits until the operator is ready.
@@ -146,6 +153,12 @@ impl Cluster {
     #[track_caller]
     pub(super) fn shows(&self, object: &str, field: &str, value: &str) {
         self.kubectl(&format!("--namespace partners wait {object} --for=jsonpath={field}={value} --timeout=4m"));
+    }
+
+    /// Waits until the Ready condition of an object has a reason.
+    #[track_caller]
+    pub(super) fn says(&self, object: &str, reason: &str) {
+        self.shows(object, "{.status.conditions[?(@.type==\"Ready\")].reason}", reason);
     }
 
     /// Waits until all guests are Active.
@@ -205,4 +218,63 @@ impl Cluster {
         let mut statement = connection.prepare("SELECT address, mailed_at FROM mails")?;
         statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
     }
+
+    /// The answer of the operator in its pod: the status and the body.
+    #[track_caller]
+    fn answer(&mut self, port: u16, path: &str) -> (u64, String) {
+        let address = self.kubectl("--namespace guestlist get pods --output jsonpath={.items[0].status.podIP}");
+        self.plane.get(&format!("http://{address}:{port}{path}"))
+    }
+
+    /// Waits until the metrics have a line.
+    #[track_caller]
+    pub(super) fn measures(&mut self, line: &str) {
+        eventually(&format!("the metrics have {line:?}"), || {
+            let (_, metrics) = self.answer(8080, "/metrics");
+            if metrics.lines().any(|found| found == line) { Ok(()) } else { Err(metrics) }
+        });
+    }
+
+    /// Waits until the operator is not ready for a reason: at /readyz with these words, for its alert, and as a pod.
+    #[track_caller]
+    pub(super) fn is_unready(&mut self, reason: &str, words: &str) {
+        eventually(&format!("/readyz says {reason} and {words:?}"), || match self.answer(8081, "/readyz") {
+            (503, said) if said.lines().any(|line| line.starts_with(reason) && line.contains(words)) => Ok(()),
+            (status, said) => Err(format!("{status} {said}\n{}", self.state())),
+        });
+        let series = format!("guestlist_readiness_problem{{reason=\"{reason}\"}}");
+        assert_eq!(expression(&format!("Guestlist{reason}")), format!("max by (namespace, job) ({series}) == 1"));
+        self.measures(&format!("{series} 1"));
+        self.kubectl("--namespace guestlist wait pods --all --for=condition=Ready=False --timeout=4m");
+    }
+
+    /// Waits until the operator is ready: at /readyz, without a reason for an alert, and as a pod.
+    #[track_caller]
+    pub(super) fn is_ready(&mut self, reason: &str) {
+        eventually("/readyz says ok", || match self.answer(8081, "/readyz") {
+            (200, _) => Ok(()),
+            (status, said) => Err(format!("{status} {said}\n{}", self.state())),
+        });
+        self.measures(&format!("guestlist_readiness_problem{{reason=\"{reason}\"}} 0"));
+        self.kubectl("--namespace guestlist wait pods --all --for=condition=Ready --timeout=4m");
+    }
+
+    /// `kill -9` for the container of a pod.
+    #[track_caller]
+    pub(super) fn kill_container(&self, pod: &str) {
+        let field = "{.status.containerStatuses[0].containerID}";
+        let container = self.kubectl(&format!("--namespace guestlist get pod {pod} --output jsonpath={field}"));
+        let container = container.strip_prefix("containerd://").unwrap();
+        let mut ctr = self.plane.program_in_node(&self.packages.join("usr/bin/ctr"));
+        ctr.args(["--address=/run/guestlist-node/containerd.sock", "--namespace=k8s.io"]);
+        let output = ctr.args(["tasks", "kill", "--signal=SIGKILL", container]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+/// The expression of one of the chart's alerts.
+fn expression(alert: &str) -> String {
+    let file: Value = serde_saphyr::from_str(&read("charts/guestlist/files/alerts.yaml")).unwrap();
+    let rules = file["groups"][0]["rules"].as_array().unwrap();
+    rules.iter().find(|rule| rule["alert"] == alert).unwrap()["expr"].as_str().unwrap().to_owned()
 }

@@ -1,7 +1,8 @@
-//! The chart and the image on a node that runs pods: installed, upgraded, used and uninstalled as the
-//! documentation says. Where the machine cannot run a node, the program of the image runs as a process (`image.rs`).
+//! The chart and the image on a node that runs pods: installed, upgraded, used in ordinary trouble, and uninstalled as
+//! the documentation says. Where the machine cannot run a node, the program of the image runs as a process (`image.rs`).
 
 mod cluster;
+mod trouble;
 
 use std::fs;
 use std::path::Path;
@@ -22,14 +23,18 @@ fn release_on_a_node_serves_until_it_is_uninstalled() {
         println!("No node: {reason}. Only the tests of image.rs run the program of the image.");
         return;
     }
-    let cluster = Cluster::start(&packages);
+    let mut cluster = Cluster::start(&packages);
     cluster.install_baseline();
     cluster.rolled_out();
     import_and_converge(&cluster);
     upgrade_from_baseline(&cluster);
     edit_the_policy(&cluster);
     change_the_log_level(&cluster);
+    trouble::kill_the_container(&mut cluster);
+    trouble::restart_the_node(&mut cluster);
+    trouble::break_the_policy(&mut cluster);
     delete_the_pod(&cluster);
+    trouble::fill_the_volume(&mut cluster);
     uninstall(&cluster);
 
     let folder = cluster.plane.dir().to_owned();
