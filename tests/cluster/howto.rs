@@ -1,5 +1,5 @@
 //! The how-to pages on a real API server: a reader types their commands in order, and does what the sentences say.
-//! Elsewhere: `node.rs` uninstalls the release, `operator/detach.rs` moves a directory, `tests/keycloak` has the realms.
+//! Elsewhere: `node` uninstalls the release, `operator/detach.rs` moves a directory, `tests/keycloak` has the realms.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -340,7 +340,7 @@ fn guestlist_is_removed_as_written() {
     let users = show["users"].as_array().unwrap();
     assert!([CAROL, BOB].iter().all(|guest| users.iter().any(|user| user["email"] == **guest)), "{show:#}");
 
-    // node.rs uninstalls a release.
+    // The tests in `node` uninstall a release.
     assert!(reader.commands.pop_front().unwrap().starts_with("helm uninstall guestlist"));
     reader.types("kubectl annotate crd");
     reader.types("kubectl delete crd");
