@@ -159,7 +159,9 @@ fn observer_sees_no_broken_rule_while_two_processes_write() {
         lawful(&observer);
         observer.execute_batch("COMMIT").unwrap();
         if rounds % 10 == 0 {
-            beside.set_deleted("tiktok", rounds % 20 == 0).unwrap();
+            // The writer may hold the lock for longer than a write waits, if the disk stalls.
+            let written = (0..20).any(|_| beside.set_deleted("tiktok", rounds % 20 == 0).is_ok());
+            assert!(written, "the writer never leaves the lock to others");
         }
         let all = beside.everything().unwrap();
         for guest in &all.guests {

@@ -40,7 +40,8 @@ impl Store {
     /// The file cannot be read.
     pub fn everything(&mut self) -> Result<Snapshot, Error> {
         let failed = |error: rusqlite::Error| fault("read the directory", &error);
-        let tx = self.connection().transaction().map_err(failed)?;
+        // A snapshot for reading waits for no writer, and no writer waits for it.
+        let tx = self.connection().transaction_with_behavior(TransactionBehavior::Deferred).map_err(failed)?;
         let read = || -> rusqlite::Result<Snapshot> {
             Ok(Snapshot {
                 partners: rows::partners(&tx, "ORDER BY namespace, name", &[])?,
