@@ -143,6 +143,16 @@ fn file_locked_too_long_is_unavailable_and_works_afterwards() {
 }
 
 #[test]
+fn whole_directory_is_read_while_another_process_writes() {
+    let (_folder, file) = folder();
+    let (_directory, _) = furnished(&file);
+    let mut store = Store::open(&file, OpenMode::Write).unwrap();
+    let other = Connection::open(&file).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    assert!(!store.everything().unwrap().partners.is_empty());
+}
+
+#[test]
 fn directory_without_room_is_not_writable() {
     let (_folder, file) = folder();
     let (directory, _) = furnished(&file);

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::Error;
 use super::checkpoint::beside;
-use super::schema::APPLICATION_ID;
+use super::schema::{APPLICATION_ID, unwritten};
 
 /// Bytes that an operation may need in the write-ahead log, with a margin.
 const ROOM: usize = 256 * 1024;
@@ -64,11 +64,7 @@ impl Opened {
             file.sync_data()
         });
         let removed = std::fs::remove_file(&probe);
-        written.and(removed).map_err(|error| Error::Unavailable {
-            context: format!(
-                "failed to write to the directory: {error}; is there room left where the directory's file is?"
-            ),
-        })
+        written.and(removed).map_err(|error| Error::Unavailable { context: unwritten("write to the directory", error) })
     }
 }
 

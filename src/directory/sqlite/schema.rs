@@ -405,6 +405,11 @@ fn refused(path: &Path, error: &rusqlite::Error) -> Error {
     Error::Refused { message: format!("{} {what}.", path.display()) }
 }
 
+/// The message of a failed write. A full volume is a likely cause.
+pub(super) fn unwritten(context: &str, error: impl std::fmt::Display) -> String {
+    format!("failed to {context}: {error}; is there room left where the directory's file is?")
+}
+
 /// The error for a failed query, typed by the retry that it needs.
 pub fn fault(context: &str, error: &rusqlite::Error) -> Error {
     match error.sqlite_error_code() {
@@ -422,9 +427,9 @@ pub fn fault(context: &str, error: &rusqlite::Error) -> Error {
                 BUSY_TIMEOUT.as_secs()
             ),
         },
-        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => Error::Unavailable {
-            context: format!("failed to {context}: {error}; is there room left where the directory's file is?"),
-        },
+        Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => {
+            Error::Unavailable { context: unwritten(context, error) }
+        }
         Some(ErrorCode::ConstraintViolation) => Error::Changed { what: context.to_owned() },
         Some(_) | None => Error::Unavailable { context: format!("failed to {context}: {error}") },
     }
