@@ -23,10 +23,19 @@ use serde_json::{Value, json};
 use super::controlplane::ControlPlane;
 use super::world::{self, Size, at_once};
 
+/// The baseline makes its calls as the operator, and everything before and after as the administrator.
+pub struct Clients {
+    /// With the operator's service account.
+    pub operator: Client,
+    /// With all rights.
+    pub administrator: Client,
+}
+
 /// The duration of the baseline in its own namespace. Everything is deleted afterwards.
-pub async fn run(client: &Client, plane: &ControlPlane, namespace: &str, size: Size, concurrency: usize) -> Duration {
+pub async fn run(clients: &Clients, plane: &ControlPlane, namespace: &str, size: Size, concurrency: usize) -> Duration {
+    let client = &clients.operator;
     plane.kubectl(&["create", "namespace", namespace]).ok();
-    world::create(client, namespace, size, concurrency).await;
+    world::create(&clients.administrator, namespace, size, concurrency).await;
     let watches = [
         tokio::spawn(watch::<api::LocalPartner>(client.clone())),
         tokio::spawn(watch::<api::GuestMembership>(client.clone())),
@@ -52,6 +61,7 @@ pub async fn run(client: &Client, plane: &ControlPlane, namespace: &str, size: S
         patch(client, namespace, kind, &name, false, json!({"metadata": {"finalizers": null}})).await;
     })
     .await;
+    let client = &clients.administrator;
     tokio::join!(
         delete_all::<api::GuestMembership>(client, namespace),
         delete_all::<api::AccountShare>(client, namespace),

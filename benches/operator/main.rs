@@ -23,6 +23,7 @@ mod world;
 use std::time::{Duration, Instant};
 
 use controlplane::ControlPlane;
+use floor::Clients;
 use guestlist::cache::{ALL_NAMESPACES, Kind, ObjectCache};
 use guestlist::directory::sqlite::{OpenMode, Store};
 use guestlist::directory::{DirectoryCache, Owner};
@@ -51,18 +52,21 @@ fn main() {
     let mut operator = Operator::prepare(&plane);
     operator.resync = "10m";
     operator.import(&size.people());
-    let client = runtime.block_on(client(&plane));
+    let administrator = runtime.block_on(client(plane.kubeconfig()));
+    // The server checks the rights of the baseline's calls too.
+    let clients = Clients { operator: runtime.block_on(client(&operator.kubeconfig)), administrator };
+    let client = &clients.administrator;
 
-    let before = runtime.block_on(floor::run(&client, &plane, "before", size, CONCURRENCY));
+    let before = runtime.block_on(floor::run(&clients, &plane, "before", size, CONCURRENCY));
 
-    runtime.block_on(world::create(&client, "partners", size, CONCURRENCY));
+    runtime.block_on(world::create(client, "partners", size, CONCURRENCY));
     let began = Instant::now();
     operator.start();
     let cold = rests(&operator, began);
     let (cpu, calls, memory, rest) = (operator.cpu(), Calls::of(&operator), operator.memory(), cpu_at_rest(&operator));
     operator.kill();
     // The store grows and gets slower, so the baseline runs before and after.
-    let after = runtime.block_on(floor::run(&client, &plane, "after", size, CONCURRENCY));
+    let after = runtime.block_on(floor::run(&clients, &plane, "after", size, CONCURRENCY));
     println!(
         "a finalizer and a status on each object, a directory write a guest: {cold:.2?}, floor {before:.2?} and {after:.2?}"
     );
@@ -75,7 +79,7 @@ fn main() {
     row("memory at rest", memory, "MB", "64");
     row("CPU at rest", rest, "% of a core", "1");
 
-    let lists = runtime.block_on(world::lists(&client));
+    let lists = runtime.block_on(world::lists(client));
     let began = Instant::now();
     operator.go();
     while !operator.probe("/readyz").is_ok_and(|text| text.contains("200 OK")) {
@@ -87,11 +91,11 @@ fn main() {
     row("memory after it", operator.memory(), "MB", "64");
     row("writes after a restart", Calls::of(&operator).all_writes(), "", "0");
 
-    let mut reactions = runtime.block_on(reactions(&client, &operator, size));
+    let mut reactions = runtime.block_on(reactions(client, &operator, size));
     reactions.sort();
     row("reaction, p50", millis(reactions[reactions.len() / 2]), "ms until the directory shows it", "10");
     row("reaction, p99", millis(reactions[reactions.len() * 99 / 100]), "ms until the directory shows it", "40");
-    row("plan of one membership", runtime.block_on(planning(&client, &operator)), "us, nothing to do", "20");
+    row("plan of one membership", runtime.block_on(planning(client, &operator)), "us, nothing to do", "20");
     assert_eq!(operator.terminate(), Some(0));
 }
 

@@ -1,18 +1,17 @@
 //! Many partners with many guests, as manifests and as calls.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use guestlist::api;
 use guestlist::cache::{Kind, Object};
-use guestlist::executor::object_store::{Watched, declared};
+use guestlist::executor::object_store::Watched;
+use guestlist::executor::received_object::ReceivedObject;
 use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::core::DeserializeGuard;
 use kube::{Client, Config};
 use serde_json::{Value, json};
-
-use super::controlplane::ControlPlane;
 
 /// A hundred guests and five shares a partner.
 #[derive(Clone, Copy)]
@@ -39,9 +38,9 @@ impl Size {
     }
 }
 
-/// A client with the rights of a cluster administrator.
-pub async fn client(plane: &ControlPlane) -> Client {
-    let kubeconfig = Kubeconfig::read_from(plane.kubeconfig()).unwrap();
+/// A client with the rights of a kubeconfig.
+pub async fn client(kubeconfig: &Path) -> Client {
+    let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
     Client::try_from(config).unwrap()
 }
@@ -124,12 +123,12 @@ pub async fn suspend(client: &Client, number: usize) {
 }
 
 async fn list<K: Watched>(client: &Client) -> Vec<Object> {
-    let objects: Api<DeserializeGuard<K>> = Api::all(client.clone());
+    let objects: Api<ReceivedObject<K>> = Api::all(client.clone());
     let mut all = Vec::new();
     let mut params = ListParams::default().limit(500);
     loop {
         let page = objects.list(&params).await.unwrap();
-        all.extend(page.items.into_iter().map(declared));
+        all.extend(page.items.into_iter().map(ReceivedObject::declared));
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => params = params.continue_token(&token),
             None => return all,
