@@ -4,6 +4,7 @@ pub mod lease_term;
 pub mod load;
 pub mod metrics;
 pub mod object_store;
+pub mod received_object;
 pub mod runner;
 
 use std::sync::Arc;

@@ -6,7 +6,6 @@ use std::fmt::Debug;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use kube::Resource;
-use kube::core::DeserializeGuard;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -133,20 +132,5 @@ impl Watched for api::AccountShare {
     const KIND: Kind = Kind::Share;
     fn declared(self) -> Object {
         Object::Share(Box::new(self))
-    }
-}
-
-/// Converts an object from the server, also one that does not deserialize. Drops the parts that guestlist never reads.
-pub fn declared<K: Watched>(object: DeserializeGuard<K>) -> Object {
-    match object.0 {
-        Ok(mut object) => {
-            object.meta_mut().managed_fields = None;
-            object.declared()
-        }
-        Err(invalid) => {
-            let mut metadata = invalid.metadata;
-            metadata.managed_fields = None;
-            Object::Unreadable { kind: K::KIND, metadata: Box::new(metadata), error: invalid.error }
-        }
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kube::api::{Api, Patch, PatchParams};
-use kube::core::{DeserializeGuard, NamespaceResourceScope};
+use kube::core::NamespaceResourceScope;
 use kube::{Client, Resource};
 use serde_json::json;
 
@@ -14,6 +14,7 @@ use super::watch::list;
 use crate::api;
 use crate::cache::{Kind, Object, ObjectRef, has_finalizer};
 use crate::executor::object_store::Watched;
+use crate::executor::received_object::ReceivedObject;
 
 /// Timeout of one call.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -50,7 +51,7 @@ impl Cluster {
     }
 
     async fn of_kind<K: Watched>(&self) -> Result<Vec<Object>, String> {
-        let objects: Api<DeserializeGuard<K>> = Api::all(self.client.clone());
+        let objects: Api<ReceivedObject<K>> = Api::all(self.client.clone());
         list(&objects).await.map(|(objects, _)| objects)
     }
 
@@ -82,7 +83,7 @@ impl Cluster {
             "accounts": null, "accountCount": null,
         });
         let patch = json!({"metadata": {"uid": uid}, "status": forgotten});
-        let objects: Api<DeserializeGuard<api::GuestMembership>> = Api::namespaced(self.client.clone(), &key.namespace);
+        let objects: Api<ReceivedObject<api::GuestMembership>> = Api::namespaced(self.client.clone(), &key.namespace);
         let (params, patch) = (PatchParams::default(), Patch::Merge(&patch));
         match tokio::time::timeout(DEADLINE, objects.patch_status(&key.name, &params, &patch)).await {
             Ok(Ok(_)) => Ok(true),
@@ -102,7 +103,7 @@ impl Cluster {
         let others: Vec<_> =
             meta.finalizers.iter().flatten().filter(|finalizer| *finalizer != api::FINALIZER).collect();
         let patch = json!({"metadata": {"resourceVersion": meta.resource_version, "finalizers": others}});
-        let objects: Api<DeserializeGuard<K>> = Api::namespaced(self.client.clone(), &key.namespace);
+        let objects: Api<ReceivedObject<K>> = Api::namespaced(self.client.clone(), &key.namespace);
         let (params, patch) = (PatchParams::default(), Patch::Merge(&patch));
         match tokio::time::timeout(DEADLINE, objects.patch(&key.name, &params, &patch)).await {
             Ok(Ok(_)) => Ok(true),

@@ -8,7 +8,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::SignedDuration;
 use kube::api::{Api, DeleteParams, ListParams, Patch, PatchParams, Preconditions};
-use kube::core::{DeserializeGuard, NamespaceResourceScope};
+use kube::core::NamespaceResourceScope;
 use kube::{Client, Resource};
 use serde_json::Value;
 
@@ -16,7 +16,8 @@ use crate::api;
 use crate::cache::{Kind, Object, ObjectRef};
 use crate::engine::Failure;
 use crate::executor::lease_term::LeaseTerm;
-use crate::executor::object_store::{EventContext, ObjectStore, PatchTarget, Watched, declared};
+use crate::executor::object_store::{EventContext, ObjectStore, PatchTarget, Watched};
+use crate::executor::received_object::ReceivedObject;
 use crate::operator::error::describe;
 use crate::operator::events::EventRecorder;
 use crate::util::coalesce::CoalescedRead;
@@ -114,7 +115,7 @@ impl Kubernetes {
     fn objects<K: Watched + Resource<Scope = NamespaceResourceScope>>(
         &self,
         namespace: &str,
-    ) -> Api<DeserializeGuard<K>> {
+    ) -> Api<ReceivedObject<K>> {
         Api::namespaced(self.client.clone(), namespace)
     }
 
@@ -122,7 +123,7 @@ impl Kubernetes {
         &self,
         key: &ObjectRef,
     ) -> Result<Object, Failure> {
-        self.call("get", key.kind, self.objects::<K>(&key.namespace).get(&key.name)).await.map(declared)
+        self.call("get", key.kind, self.objects::<K>(&key.namespace).get(&key.name)).await.map(ReceivedObject::declared)
     }
 
     async fn delete_one<K: Watched + Resource<Scope = NamespaceResourceScope>>(
@@ -136,7 +137,7 @@ impl Kubernetes {
         };
         let objects = self.objects::<K>(&key.namespace);
         let deleted = self.call("delete", key.kind, objects.delete(&key.name, &params)).await?;
-        Ok(deleted.left().map(declared))
+        Ok(deleted.left().map(ReceivedObject::declared))
     }
 
     async fn patch_one<K: Watched + Resource<Scope = NamespaceResourceScope>>(
@@ -154,7 +155,7 @@ impl Kubernetes {
                 self.call("patch_status", key.kind, objects.patch_status(&key.name, &params, &patch)).await
             }
         };
-        written.map(declared)
+        written.map(ReceivedObject::declared)
     }
 
     async fn call<T>(

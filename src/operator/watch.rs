@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use kube::api::{Api, ListParams, WatchEvent, WatchParams};
-use kube::core::{DeserializeGuard, NamespaceResourceScope, ObjectMeta};
+use kube::core::{NamespaceResourceScope, ObjectMeta};
 use kube::{Client, Resource};
 use tokio::sync::mpsc;
 
@@ -15,7 +15,8 @@ use crate::cache::resource_version;
 use crate::cache::resource_version::Malformed;
 use crate::cache::{AnyCachedObject, Collection, Object, ObjectRef};
 use crate::engine::Input;
-use crate::executor::object_store::{Watched, declared};
+use crate::executor::object_store::Watched;
+use crate::executor::received_object::ReceivedObject;
 
 /// Page size of a list.
 const PAGE: u32 = 500;
@@ -47,7 +48,7 @@ pub async fn follow<K: Watched + Resource<Scope = NamespaceResourceScope>>(
     namespace: Option<Arc<str>>,
     inbox: mpsc::Sender<Input>,
 ) {
-    let objects: Api<DeserializeGuard<K>> = match &namespace {
+    let objects: Api<ReceivedObject<K>> = match &namespace {
         Some(namespace) => Api::namespaced(client, namespace),
         None => Api::all(client),
     };
@@ -105,7 +106,7 @@ pub async fn follow<K: Watched + Resource<Scope = NamespaceResourceScope>>(
 
 /// All objects of a kind, page by page, and the version of the list. Each has a version that can be compared.
 pub(super) async fn list<K: Watched, T: From<Object>>(
-    objects: &Api<DeserializeGuard<K>>,
+    objects: &Api<ReceivedObject<K>>,
 ) -> Result<(Vec<T>, u64), String> {
     let mut all = Vec::new();
     let mut params = ListParams::default().limit(PAGE);
@@ -116,7 +117,7 @@ pub(super) async fn list<K: Watched, T: From<Object>>(
             .map_err(|error| explain::<K>("list", &error))?;
         for object in page.items {
             version_of(object.meta())?;
-            all.push(T::from(declared(object)));
+            all.push(T::from(object.declared()));
         }
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => params = params.continue_token(&token),
@@ -126,7 +127,7 @@ pub(super) async fn list<K: Watched, T: From<Object>>(
 }
 
 async fn watch<K: Watched>(
-    objects: &Api<DeserializeGuard<K>>,
+    objects: &Api<ReceivedObject<K>>,
     collection: &Collection,
     version: &mut String,
     inbox: &mpsc::Sender<Input>,
@@ -190,12 +191,12 @@ fn explain<K: Watched>(verb: &str, error: &kube::Error) -> String {
 /// The input for a watch event, and the version that the watch has reached with it.
 fn input_of<K: Watched>(
     collection: &Collection,
-    event: WatchEvent<DeserializeGuard<K>>,
+    event: WatchEvent<ReceivedObject<K>>,
 ) -> Result<(Input, u64), WatchEnd> {
     let (input, version) = match event {
         WatchEvent::Added(object) | WatchEvent::Modified(object) => {
             let version = version_of(object.meta()).map_err(WatchEnd::Failed)?;
-            (Input::Applied { object: Box::new(declared(object)), version }, version)
+            (Input::Applied { object: Box::new(object.declared()), version }, version)
         }
         WatchEvent::Deleted(object) => {
             let meta = object.meta();

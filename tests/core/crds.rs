@@ -4,11 +4,13 @@ use std::path::Path;
 
 use guestlist::api::schema::pattern;
 use guestlist::api::{AccountShare, GuestMembership, LocalPartner};
+use guestlist::cache::Object;
 use guestlist::domain::{DOMAIN_PATTERN, EMAIL_PATTERN, Reason, text, time};
+use guestlist::executor::object_store::Watched;
+use guestlist::executor::received_object::ReceivedObject;
 use kube::Resource;
-use kube::core::DeserializeGuard;
+use kube::core::{DeserializeGuard, ObjectMeta};
 use proptest::prelude::*;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 /// Every schema of every kind with its path, `spec.guestUsers[].name`; the root's is empty.
@@ -216,10 +218,33 @@ fn any_object<K: Resource<DynamicType = ()>>(place: usize) -> BoxedStrategy<Valu
 
 /// Reads as the operator's watches do: an object that does not fit is reduced to its metadata. None of these objects
 /// is.
-fn reads<K: Resource<DynamicType = ()> + DeserializeOwned>(object: Value) -> Result<(), String> {
+fn reads<K: Watched>(object: Value) -> Result<(), String> {
+    let received: ReceivedObject<K> = serde_json::from_str(&object.to_string()).map_err(|error| error.to_string())?;
+    match received.declared() {
+        Object::Unreadable { error, .. } => Err(format!("{error}: {object}")),
+        Object::Partner(_) | Object::Membership(_) | Object::Share(_) => Ok(()),
+    }
+}
+
+/// Asserts that an object reads as by the library's guard, apart from its managed fields and the words of an error.
+fn reads_as_the_guard<K: Watched>(object: &Value) {
     let text = object.to_string();
-    let guarded = serde_json::from_str::<DeserializeGuard<K>>(&text).map_err(|error| error.to_string())?;
-    guarded.0.map(drop).map_err(|invalid| format!("{}: {object}", invalid.error))
+    let received: ReceivedObject<K> = serde_json::from_str(&text).unwrap();
+    let mut declared = received.declared();
+    if let Object::Unreadable { error, .. } = &mut declared {
+        error.clear();
+    }
+    let expected = match serde_json::from_str::<DeserializeGuard<K>>(&text).unwrap().0 {
+        Ok(mut object) => {
+            object.meta_mut().managed_fields = None;
+            object.declared()
+        }
+        Err(invalid) => {
+            let metadata = Box::new(ObjectMeta { managed_fields: None, ..invalid.metadata });
+            Object::Unreadable { kind: K::KIND, metadata, error: String::new() }
+        }
+    };
+    assert_eq!(format!("{declared:?}"), format!("{expected:?}"), "{object}");
 }
 
 proptest! {
@@ -240,9 +265,22 @@ proptest! {
         for (field, value) in [("suspended", json!("yes")), ("partnerRef", json!([])), ("email", json!(7))] {
             let mut object = object.clone();
             object["spec"][field] = value;
-            let guarded: DeserializeGuard<GuestMembership> = serde_json::from_value(object).unwrap();
-            let kept = guarded.0.unwrap_err().metadata;
-            prop_assert_eq!(kept.name.as_deref(), Some("any"));
+            reads_as_the_guard::<GuestMembership>(&object);
+            let received: ReceivedObject<GuestMembership> = serde_json::from_value(object).unwrap();
+            let declared = received.declared();
+            let unreadable = matches!(declared, Object::Unreadable { .. });
+            prop_assert!(unreadable);
+            prop_assert_eq!(declared.metadata().name.as_deref(), Some("any"));
         }
+    }
+
+    #[test]
+    fn object_reads_as_by_the_guard_of_the_library(
+        partner in any_object::<LocalPartner>(0), membership in any_object::<GuestMembership>(1),
+        share in any_object::<AccountShare>(2),
+    ) {
+        reads_as_the_guard::<LocalPartner>(&partner);
+        reads_as_the_guard::<GuestMembership>(&membership);
+        reads_as_the_guard::<AccountShare>(&share);
     }
 }

@@ -7,15 +7,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use kube::core::DeserializeGuard;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api;
 use crate::cache::{Kind, Object, ObjectRef};
 use crate::engine::Failure;
-use crate::executor::object_store::{EventContext, ObjectStore, PatchTarget};
-use crate::executor::object_store::{Watched, declared};
+use crate::executor::object_store::{EventContext, ObjectStore, PatchTarget, Watched};
+use crate::executor::received_object::ReceivedObject;
 use crate::util::clock::Clock;
 
 /// Objects in memory.
@@ -178,11 +177,8 @@ fn value(object: &Object) -> Option<Value> {
 }
 
 fn read(key: &ObjectRef, object: &Value) -> Object {
-    // Objects in memory were read once already. The guard copies an object to describe mismatches, so it is only for
-    // the others.
     fn typed<K: Watched>(object: &Value) -> Option<Object> {
-        let guarded = || DeserializeGuard::<K>::deserialize(object).ok();
-        K::deserialize(object).ok().map(|read| DeserializeGuard(Ok(read))).or_else(guarded).map(declared)
+        ReceivedObject::<K>::deserialize(object).ok().map(ReceivedObject::declared)
     }
     let read = match key.kind {
         Kind::Partner => typed::<api::LocalPartner>(object),

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
 use guestlist::api::{AccountShare, GuestMembership, LocalPartner};
+use guestlist::cache::Object;
 use guestlist::domain::{Reason, printable_json};
+use guestlist::executor::object_store::Watched;
+use guestlist::executor::received_object::ReceivedObject;
 use guestlist::validation::entry;
 use kube::Client;
 use kube::api::{Patch, PatchParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::core::{DeserializeGuard, Request};
-use serde::de::DeserializeOwned;
+use kube::core::Request;
 use serde_json::{Value, json};
 
 use super::generate::{Dice, object};
@@ -69,14 +71,17 @@ async fn server(client: &Client, object: &Value) -> Verdict {
 
 /// Whether the operator can read the object that the server would store.
 fn reads(stored: &Value) -> Result<(), String> {
-    fn guarded<K: DeserializeOwned + kube::Resource>(stored: &Value) -> Result<(), String> {
-        let read: DeserializeGuard<K> = serde_json::from_value(stored.clone()).map_err(|error| error.to_string())?;
-        read.0.map(drop).map_err(|invalid| invalid.error)
+    fn read<K: Watched>(stored: &Value) -> Result<(), String> {
+        let received: ReceivedObject<K> = serde_json::from_value(stored.clone()).map_err(|error| error.to_string())?;
+        match received.declared() {
+            Object::Unreadable { error, .. } => Err(error),
+            Object::Partner(_) | Object::Membership(_) | Object::Share(_) => Ok(()),
+        }
     }
     match stored["kind"].as_str().unwrap() {
-        "LocalPartner" => guarded::<LocalPartner>(stored),
-        "GuestMembership" => guarded::<GuestMembership>(stored),
-        _ => guarded::<AccountShare>(stored),
+        "LocalPartner" => read::<LocalPartner>(stored),
+        "GuestMembership" => read::<GuestMembership>(stored),
+        _ => read::<AccountShare>(stored),
     }
 }
 

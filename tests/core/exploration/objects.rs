@@ -2,7 +2,8 @@
 
 use guestlist::api;
 use guestlist::cache::{Kind, ObjectCache, ObjectRef};
-use kube::core::DeserializeGuard;
+use guestlist::executor::object_store::Watched;
+use guestlist::executor::received_object::ReceivedObject;
 use serde_json::{Value, json};
 
 use super::inflate::{ACCOUNT, MEMBER, PARTNER, SOON, SPACE, address, long_ago, now, uid};
@@ -167,9 +168,8 @@ pub fn objects(setup: &Setup, declared: &Declared) -> Objects {
 
 /// The objects as the planner reads them.
 pub fn index(setup: &Setup, declared: &Declared) -> ObjectCache {
-    fn read<K: guestlist::executor::object_store::Watched>(object: Value) -> guestlist::cache::Object {
-        let read = serde_json::from_value::<DeserializeGuard<K>>(object).unwrap();
-        guestlist::executor::object_store::declared(read)
+    fn read<K: Watched>(object: Value) -> guestlist::cache::Object {
+        serde_json::from_value::<ReceivedObject<K>>(object).unwrap().declared()
     }
     let mut index = ObjectCache::default();
     for item in Item::all() {

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use guestlist::api;
 use guestlist::cache::{Kind, Object, ObjectRef};
 pub use guestlist::executor::object_store::PatchTarget;
-use guestlist::executor::object_store::{Watched, declared};
+use guestlist::executor::object_store::Watched;
+use guestlist::executor::received_object::ReceivedObject;
 use jiff::Timestamp;
-use kube::core::DeserializeGuard;
 use serde_json::{Value, json};
 
 use crate::support::worlds::Objects;
@@ -168,7 +168,7 @@ impl Server {
 /// An object as the operator's watch reads it.
 pub fn read(kind: Kind, object: &Value) -> Object {
     fn typed<K: Watched>(object: &Value) -> Object {
-        declared(serde_json::from_value::<DeserializeGuard<K>>(object.clone()).unwrap())
+        serde_json::from_value::<ReceivedObject<K>>(object.clone()).unwrap().declared()
     }
     match kind {
         Kind::Partner => typed::<api::LocalPartner>(object),

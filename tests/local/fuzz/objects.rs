@@ -2,14 +2,15 @@
 
 use guestlist::api;
 use guestlist::cache::{AnyCachedObject, Kind, Object, ObjectCache, resource_version};
-use guestlist::executor::object_store::{Watched, declared};
+use guestlist::executor::object_store::Watched;
+use guestlist::executor::received_object::ReceivedObject;
 use guestlist::plan::annotations::all_ineffective;
 use guestlist::validation::spec;
 use jiff::Timestamp;
 use kube::Resource;
 use kube::api::WatchEvent;
-use kube::core::DeserializeGuard;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use super::harness::{Subject, fuzz};
 
@@ -54,16 +55,19 @@ const BOOKMARK: &str = r#"{"type":"BOOKMARK","object":{"apiVersion":"guestlist.d
 const ERROR: &str = r#"{"type":"ERROR","object":{"apiVersion":"v1","kind":"Status","status":"Failure","message":"too old","reason":"Expired","code":410}}"#;
 
 /// Applies an event to the object cache as the operator does.
-fn event<K: Watched + Serialize>(index: &mut ObjectCache, text: &str) {
-    let Ok(event) = serde_json::from_str::<WatchEvent<DeserializeGuard<K>>>(text) else { return };
+fn event<K: Watched>(index: &mut ObjectCache, text: &str) {
+    let Ok(event) = serde_json::from_str::<WatchEvent<ReceivedObject<K>>>(text) else { return };
     match event {
         WatchEvent::Added(object) | WatchEvent::Modified(object) => {
             let version = object.meta().resource_version.clone().unwrap_or_default();
             drop(resource_version::parse(&version));
-            if let Ok(object) = &object.0 {
-                reads_again(object);
+            let declared = object.declared();
+            match &declared {
+                Object::Partner(object) => reads_again(&**object),
+                Object::Membership(object) => reads_again(&**object),
+                Object::Share(object) => reads_again(&**object),
+                Object::Unreadable { .. } => {}
             }
-            let declared = declared(object);
             all_ineffective(K::KIND, declared.metadata().annotations.iter().flatten(), Timestamp::UNIX_EPOCH);
             terms(&declared);
             let kept = AnyCachedObject::from(declared.clone());
@@ -72,7 +76,7 @@ fn event<K: Watched + Serialize>(index: &mut ObjectCache, text: &str) {
             index.replace(&K::KIND.into(), vec![kept]);
         }
         WatchEvent::Deleted(object) => {
-            let object = declared(object);
+            let object = object.declared();
             index.delete(&object.key(), object.metadata().uid.as_deref().unwrap_or_default());
         }
         WatchEvent::Bookmark(bookmark) => drop(resource_version::parse(&bookmark.metadata.resource_version)),
@@ -84,7 +88,7 @@ fn event<K: Watched + Serialize>(index: &mut ObjectCache, text: &str) {
 }
 
 /// Asserts that a written object reads as the same object.
-fn reads_again<K: Watched + Serialize>(object: &K) {
+fn reads_again<K: DeserializeOwned + Serialize>(object: &K) {
     let written = serde_json::to_value(object).unwrap();
     let again: K = serde_json::from_value(written.clone()).unwrap();
     assert_eq!(serde_json::to_value(&again).unwrap(), written);
