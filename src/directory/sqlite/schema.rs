@@ -1,8 +1,10 @@
 //! The file: its identification, its tables, and the messages for a file that is not usable.
 
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use rusqlite::backup::Backup;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use rusqlite_migration::{M, Migrations};
@@ -180,6 +182,30 @@ fn steps() -> [M<'static>; 5] {
     [M::up(TABLES), M::up(RECENT_MAILS), M::up(ALLOWED), M::up(DISABLED_BY_OTHER), M::up_with_hook(DIGEST, renew)]
 }
 
+/// The path of a directory in memory.
+const IN_MEMORY: &str = ":memory:";
+
+/// Fills a new directory in memory from an empty one that has all steps behind it. The steps take longer than most
+/// plans do.
+fn copy_empty(connection: &mut Connection) -> rusqlite::Result<()> {
+    static EMPTY: Mutex<Option<Connection>> = Mutex::new(None);
+    let mut empty = EMPTY.lock().unwrap_or_else(PoisonError::into_inner);
+    let empty = match &mut *empty {
+        Some(empty) => empty,
+        none => {
+            let mut new = Connection::open_in_memory()?;
+            digest::register(&new)?;
+            Migrations::from_slice(&steps()).to_latest(&mut new).map_err(|error| match error {
+                rusqlite_migration::Error::RusqliteError { err, .. } => err,
+                other => rusqlite::Error::UserFunctionError(Box::new(other)),
+            })?;
+            none.insert(new)
+        }
+    };
+    Backup::new(empty, connection)?.step(-1)?;
+    Ok(())
+}
+
 /// The access that the caller needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenMode {
@@ -199,7 +225,7 @@ pub(super) fn open(path: &Path, access: OpenMode) -> Result<(Connection, Log), E
         OpenMode::Write => OpenFlags::SQLITE_OPEN_READ_WRITE,
         OpenMode::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
     };
-    let missing = access != OpenMode::Create && path != Path::new(":memory:") && !path.exists();
+    let missing = access != OpenMode::Create && path != Path::new(IN_MEMORY) && !path.exists();
     if missing {
         return Err(Error::Refused {
             message: format!(
@@ -211,6 +237,9 @@ pub(super) fn open(path: &Path, access: OpenMode) -> Result<(Connection, Log), E
     }
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = connect(path, flags, access)?;
+    if path == Path::new(IN_MEMORY) {
+        copy_empty(&mut connection).map_err(|error| refused(path, &error))?;
+    }
     // A refused file stays unchanged: closing would write the log into it, and the log may belong to another file.
     let keeps_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
     connection.set_db_config(keeps_log, true).map_err(|error| refused(path, &error))?;
@@ -257,6 +286,8 @@ fn connect(path: &Path, flags: OpenFlags, access: OpenMode) -> Result<Connection
 fn prepare(path: &Path, connection: &mut Connection, access: OpenMode) -> Result<(), Error> {
     let fail = |error: rusqlite::Error| refused(path, &error);
     connection.busy_timeout(BUSY_TIMEOUT).map_err(fail)?;
+    // Without statistics of the tables, a query has one plan for all values. SQLite would compile it for each value.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map_err(fail)?;
     digest::register(connection).map_err(fail)?;
     let (id, version, tables) = identity(connection).map_err(fail)?;
     let fresh = id == 0 && version == 0 && tables == 0;
@@ -288,7 +319,7 @@ fn prepare(path: &Path, connection: &mut Connection, access: OpenMode) -> Result
             ),
         });
     }
-    if version >= 1 {
+    if version >= 1 && path != Path::new(IN_MEMORY) {
         check_file(path, connection, version >= WITH_DIGEST)?;
     }
     if access == OpenMode::Read && version < known {
