@@ -369,3 +369,21 @@ fn first_instant_of_unknown_mfa_counts() {
     }
     assert_eq!(cache.mfa_unknown_since(&email("carol@acme.example")), None);
 }
+
+/// Another guest may have the address by then.
+#[test]
+fn deleted_guest_is_found_neither_by_id_nor_by_uid() {
+    let sample = sample();
+    let bob = email("bob@acme.example");
+    let of = |id: &str, uid: &str| {
+        let mark = OwnershipMark { uid: uid.to_owned(), ..OwnershipMark::default() };
+        GuestRecord { id: GuestId(id.to_owned()), mark: Some(mark), deactivated_at: None, ..sample.clone() }
+    };
+    let mut cache = DirectoryCache::default();
+    cache.set_guest(&bob, Some(of("first", "1")));
+    cache.set_guest(&bob, None);
+    cache.set_guest(&bob, Some(of("second", "2")));
+    let ids = ["first", "second"].map(|id| cache.guest_by_id(&GuestId(id.to_owned())).is_some());
+    let uids = ["1", "2"].map(|uid| cache.live_by_uid(uid).is_some());
+    assert_eq!((ids, uids), ([false, true], [false, true]));
+}

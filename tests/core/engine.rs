@@ -1,9 +1,11 @@
 //! The failures of tasks, and the data for readiness.
 
+use guestlist::cache::{Kind, ObjectRef};
 use guestlist::directory::{GuestChange, GuestId, Operation, Owner};
+use guestlist::engine::queue::{Priority, Queue, QueueKey};
 use guestlist::engine::{Engine, Failure};
 use guestlist::workspace_policy::WorkspacePolicy;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 #[test]
 fn cause_of_each_failure_is_its_text_or_one_of_its_own() {
@@ -40,4 +42,16 @@ fn warnings_of_the_directory_are_replaced_and_cause_no_problem() {
         assert_eq!(engine.health().warnings, [warning]);
         assert_eq!(engine.health().missing(), problems);
     }
+}
+
+/// Access that ends at an instant does not wait for a check of all objects.
+#[test]
+fn due_timer_precedes_a_check_of_all_objects() {
+    let (mut queue, now) = (Queue::default(), Timestamp::UNIX_EPOCH);
+    let key = |name: &str| QueueKey::from(ObjectRef::new(Kind::Membership, "partners", name));
+    queue.at(key("bob"), now);
+    queue.push(key("carol"), Priority::Resync);
+    queue.tick(now);
+    queue.push(key("dave"), Priority::Withhold);
+    assert_eq!([queue.pop(), queue.pop(), queue.pop()], ["dave", "bob", "carol"].map(|name| Some(key(name))));
 }

@@ -1,7 +1,7 @@
 //! Garbage collection: guests that no object declares, and records that are due to be purged.
 use crate::support::in_memory::{SPACE, World, email};
 use guestlist::cache::{Kind, Object, ObjectRef};
-use guestlist::directory::{GuestChange, Login, Operation};
+use guestlist::directory::{GuestChange, Login, Operation, PartnerRecord};
 use guestlist::plan::gc::{self, GarbageCollection};
 use guestlist::plan::{PruneScope, Step};
 use guestlist::workspace_policy::WorkspacePolicy;
@@ -409,6 +409,23 @@ fn partner_with_records_of_guests_is_not_purged() {
     assert_eq!((due.len(), due.iter().filter(|step| is_partner(step)).count()), (3, 0), "{due:?}");
     world.settle();
     assert_eq!(world.directory_cache.partners().count(), 0);
+}
+
+/// An administrator changed the name in the ownership mark, or the time of the deactivation.
+#[test]
+fn record_of_a_declared_partner_is_kept_despite_edits_by_hand() {
+    let mut world = World::new();
+    policy(&mut world, "{after: 24h, perHour: 100%}");
+    world.partner("acme", "hostAdmins: [alice@host.example]");
+    world.settle();
+    let record = world.directory_cache.partners().next().unwrap().clone();
+    let mut renamed = record.clone();
+    renamed.mark.name = "other".to_owned();
+    let deactivated_at = Some(world.now - SignedDuration::from_hours(48));
+    for edited in [renamed, PartnerRecord { deactivated_at, ..record }] {
+        world.directory_cache.set_partner(&edited.id.clone(), Some(edited));
+        assert_eq!((planned(&world).revocations, planned(&world).steps), (Vec::new(), Vec::new()));
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use guestlist::cache::{Kind, Object, ObjectRef};
 use guestlist::directory::{GuestRecord, Login, Origin, PartnerRecord};
 use guestlist::domain::Reason;
 use guestlist::plan::{Event, Finalizer, Plan};
+use jiff::SignedDuration;
 
 const ADMIN: &str = "hostAdmins: [alice@host.example]";
 const RENAMED: &str = "hostAdmins: [alice@host.example]\ndisplayName: Acme Ltd";
@@ -281,5 +282,17 @@ fn deleted_partner_removes_the_guests_that_nothing_declares() {
     assert_eq!(operations(&plan), ["revoke_invitation", "deactivate", "deactivate_partner"]);
     for step in &plan.steps {
         assert!(step.operation.guest().is_none_or(|guest| *guest == bob), "{step:?}");
+    }
+}
+
+#[test]
+fn record_is_suspended_at_the_instant_of_its_partners_end() {
+    let mut world = settled();
+    let end = world.now + SignedDuration::from_hours(1);
+    world.partner("acme", &format!("{ADMIN}\nexpiresAt: '{end}'"));
+    for (before, suspended) in [(1, false), (0, true)] {
+        world.now = end - SignedDuration::from_secs(before);
+        world.settle();
+        assert_eq!(record(&world).suspended, suspended, "{before} seconds before the end");
     }
 }

@@ -113,3 +113,17 @@ async fn watch_of_a_namespace_asks_for_that_namespace_alone() {
     let path = "/apis/guestlist.dev/v1alpha1/namespaces/team-a/localpartners";
     assert_eq!(*paths.lock().unwrap(), [path, path]);
 }
+
+/// A server restored from a backup may count its versions again.
+#[test]
+fn listed_object_with_another_uid_replaces_the_stored_one() {
+    let mut objects = ObjectCache::default();
+    let mut successor = partner("a", "one");
+    let Object::Partner(object) = &mut successor else { unreachable!() };
+    object.metadata.uid = Some("another".to_owned());
+    objects.replace(&Kind::Partner.into(), vec![partner("a", "one").into()]);
+    let key = ObjectRef::new(Kind::Partner, "a", "one");
+    let touched = objects.replace(&Kind::Partner.into(), vec![successor.into()]);
+    assert!(touched.keys.contains(&key) && objects.has_partner_uid("another") && !objects.has_partner_uid("a-one"));
+    assert!(objects.replace(&Kind::Partner.into(), vec![]).keys.contains(&key));
+}

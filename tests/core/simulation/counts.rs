@@ -61,6 +61,31 @@ fn counts_after_a_burst_of_changes_are_written_once() {
     }
 }
 
+/// The operator has written no counts since its start.
+#[test]
+fn first_counts_wait_for_the_task_of_another_guest() {
+    let mut sim = Sim::new(0);
+    walk::apply(&mut sim);
+    sim.settle();
+    sim.restart();
+    sim.settle();
+    let before = writes(&sim, Partner, "acme");
+    let dave = QueueKey::from(key(Membership, "dave"));
+    sim.edit(Membership, "dave", json!({"suspended": true}));
+    sim.deliver(&Membership.into());
+    let tasks = sim.engine.tasks(sim.now);
+    let (held, others): (Vec<_>, Vec<_>) = tasks.into_iter().partition(|(subject, _)| subject.key == dave);
+    assert_eq!(held.len(), 1, "{held:?}");
+    for (subject, task) in others {
+        sim.perform_now(subject, task);
+    }
+    while sim.step() {}
+    assert_eq!(writes(&sim, Partner, "acme"), before, "{:#?}", sim.last_calls());
+    sim.now += SignedDuration::from_secs(5);
+    while sim.step() {}
+    assert_eq!(writes(&sim, Partner, "acme"), before + 1, "{:#?}", sim.last_calls());
+}
+
 /// One guest joins every second, while the task of another guest does not end.
 #[test]
 fn counts_are_written_every_few_seconds_while_guests_change() {

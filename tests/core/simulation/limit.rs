@@ -158,6 +158,24 @@ fn next_membership_takes_the_place_of_a_deleted_one() {
     walk::is_at_rest(&mut sim);
 }
 
+/// The directory does not answer the next one, so only the deletion moves up the one after it.
+#[test]
+fn all_waiting_memberships_move_up_after_a_deletion() {
+    let mut sim = limited(0);
+    let minutes = SignedDuration::from_mins;
+    sim.cursed = vec![email("dan@acme.example")];
+    for (name, after) in [("abe", 30), ("ben", 1), ("cat", 1), ("dan", 1), ("eve", 7)] {
+        invite(&mut sim, name, "acme");
+        wait(&mut sim, minutes(after));
+    }
+    sim.delete(Membership, "cat");
+    // The mail to Ben counts until minute 90.
+    for (after, state) in [(49, "Pending"), (2, "Invited")] {
+        wait(&mut sim, minutes(after));
+        assert_eq!(sim.state("eve"), state, "{:?}", ready(&sim, Membership, "eve"));
+    }
+}
+
 #[test]
 fn a_planner_that_knows_no_limit_is_caught() {
     static UNLIMITED: LazyLock<WorkspacePolicy> = LazyLock::new(|| {

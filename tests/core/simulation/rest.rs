@@ -7,8 +7,8 @@ use guestlist::cache::Kind::{Membership, Partner, Share};
 use guestlist::cache::ObjectRef;
 use guestlist::directory::{Changed, Error};
 use guestlist::domain::MfaMethod;
-use guestlist::engine::Input;
 use guestlist::engine::queue::QueueKey;
+use guestlist::engine::{Input, Observed};
 use guestlist::executor::object_store::PatchTarget;
 use guestlist::plan::{Inputs, Plan, plan};
 use serde_json::json;
@@ -237,6 +237,22 @@ fn write_during_directory_read_is_not_undone_by_older_snapshot() {
     sim.engine.handle(Input::Loaded(Box::new(snapshot)), sim.now);
     sim.settle();
     assert_eq!(sim.calls[calls..], [] as [String; 0]);
+}
+
+/// A read of an event may end after the operation that followed it.
+#[test]
+fn record_older_than_our_own_write_changes_nothing() {
+    let mut sim = Sim::new(0);
+    walk::begin(&mut sim);
+    let bob = email("bob@acme.example");
+    let old = sim.guest(&bob);
+    sim.edit(Share, "newsletter", specs::excludes(&["bob"]));
+    sim.settle();
+    let calls = sim.calls.len();
+    sim.engine.handle(Input::Observed(vec![Observed::Guest(bob, old.map(Box::new))]), sim.now);
+    sim.settle();
+    assert_eq!(sim.calls[calls..], [] as [String; 0]);
+    assert_eq!(sim.corrections, 0);
 }
 
 #[test]
