@@ -6,7 +6,7 @@ use guestlist::directory::{
     AccountRecord, Applied, DirectoryCache, Grant, GrantRecord, GuestId, GuestRecord, Integrity, Login, MailRecord,
     MfaRecord, Origin, OwnershipMark, PartnerId, PartnerRecord, Purged, Revision, SentMail, ShareRecord, UserRecord,
 };
-use guestlist::domain::{Email, GuestRole, ShareRole, all_methods};
+use guestlist::domain::{Email, GuestRole, MfaMethod, ShareRole, all_methods};
 use guestlist::util::small_map::SmallMap;
 use jiff::{SignedDuration, Timestamp};
 
@@ -112,6 +112,12 @@ fn guest(random: &mut Random, sample: &GuestRecord, address: &Email, minute: usi
         last_mail_at: (random.below(2) == 0).then(|| at(minute.saturating_sub(random.below(90)))),
         recent_mails: sent(random, minute),
         deactivated_at: (random.below(3) == 0).then(|| at(minute)),
+        login: random.pick(&[Login::Enabled, Login::DisabledByGuestlist, Login::DisabledByOther]),
+        mfa_lost_at: (random.below(2) == 0).then(|| at(minute / 10)),
+        mfa: match random.below(3) {
+            0 => MfaRecord::Unknown,
+            enrolled => MfaRecord::Known((1..enrolled).map(|_| (MfaMethod::TOTP, at(minute))).collect()),
+        },
         grants,
         ..sample.clone()
     }
@@ -151,6 +157,14 @@ impl Given {
         let all: Vec<&GuestRecord> = cache.guests().collect();
         assert_eq!(all, self.guests.values().collect::<Vec<_>>());
         assert_eq!(cache.live_count(), self.addresses(GuestRecord::is_live).len());
+        let mut lost = BTreeMap::new();
+        for guest in self.guests.values().filter(|guest| guest.is_live() && guest.login == Login::Enabled) {
+            let enrolled = matches!(&guest.mfa, MfaRecord::Known(methods) if !methods.is_empty());
+            if let Some(at) = guest.mfa_lost_at.filter(|_| !enrolled) {
+                *lost.entry(at).or_insert(0) += 1;
+            }
+        }
+        assert_eq!(cache.mfa_lost(), &lost);
         for guest in self.guests.values() {
             assert_eq!(cache.guest(&guest.address), Some(guest));
             assert_eq!(cache.guest_by_id(&guest.id), Some(guest));

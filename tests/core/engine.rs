@@ -1,9 +1,9 @@
 //! The failures of tasks, and the data for readiness.
 
 use guestlist::cache::{Kind, ObjectRef};
-use guestlist::directory::{GuestChange, GuestId, Operation, Owner};
+use guestlist::directory::{Changed, GuestChange, GuestId, Operation, Owner};
 use guestlist::engine::queue::{Priority, Queue, QueueKey};
-use guestlist::engine::{Engine, Failure};
+use guestlist::engine::{Engine, Failure, wanted};
 use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::{SignedDuration, Timestamp};
 
@@ -54,4 +54,18 @@ fn due_timer_precedes_a_check_of_all_objects() {
     queue.tick(now);
     queue.push(key("dave"), Priority::Withhold);
     assert_eq!([queue.pop(), queue.pop(), queue.pop()], ["dave", "bob", "carol"].map(|name| Some(key(name))));
+}
+
+#[test]
+fn change_of_everything_needs_a_full_read_beside_any_other() {
+    let other = Changed::Account("instagram".to_owned());
+    for (changed, read) in [
+        (vec![], Some(0)),
+        (vec![other.clone()], Some(1)),
+        (vec![Changed::Purged, other.clone()], Some(2)),
+        (vec![Changed::Everything], None),
+        (vec![Changed::Everything, other], None),
+    ] {
+        assert_eq!(wanted(&changed.iter().cloned().collect()).map(|read| read.len()), read, "{changed:?}");
+    }
 }

@@ -133,3 +133,17 @@ async fn expired_lease_is_not_released_over_its_new_holder() {
         assert_eq!(server.lock().unwrap().writes, writes, "released after {passed:#}");
     }
 }
+
+/// The holder may be an operator with other settings.
+#[tokio::test(start_paused = true)]
+async fn lease_of_another_is_taken_after_the_duration_it_states() {
+    for seconds in [5, 15, 60] {
+        let mut lease = lease_of("b");
+        lease["spec"]["leaseDurationSeconds"] = json!(seconds);
+        let server = Arc::new(Mutex::new(Server { lease: Some(lease), ..Server::default() }));
+        let began = tokio::time::Instant::now();
+        tokio::time::timeout(Duration::from_mins(5), candidate(&server).wait(|_| {})).await.unwrap();
+        let waited = began.elapsed().as_secs();
+        assert!((seconds..=seconds + 3).contains(&waited), "{seconds} s: taken after {waited} s");
+    }
+}

@@ -233,3 +233,30 @@ fn broken_rule_and_revocation_are_reported_by_an_event() {
         assert_eq!(Event::withheld(reason).warning, !is_requested, "{reason:?}");
     }
 }
+
+#[test]
+fn pause_hides_no_obstacle() {
+    let obstacles: [(&str, fn(&mut World)); 3] = [
+        ("none", |_| {}),
+        ("the sharer is no Owner", |world| world.owners("instagram", &["zoe@host.example"])),
+        ("a Host Admin is missing", |world| world.partner("acme", "hostAdmins: [later@host.example]")),
+    ];
+    for (what, obstacle) in obstacles {
+        let mut world = World::of_one_manager();
+        obstacle(&mut world);
+        world.settle();
+        let before = OBJECTS.map(|(kind, name)| stored(&world, kind, name));
+        for (kind, name) in OBJECTS {
+            world.annotate(kind, name, api::PAUSED, "true");
+        }
+        world.settle();
+        let mut kept = 0;
+        for ((kind, name), before) in OBJECTS.into_iter().zip(before) {
+            let is_hindered = before[0].starts_with("False/");
+            kept += usize::from(is_hindered);
+            let expected = if is_hindered { before[0].as_str() } else { "False/Paused" };
+            assert_eq!(stored(&world, kind, name)[0], expected, "{what}: {name}");
+        }
+        assert_eq!(kept > 0, what != "none", "{what}");
+    }
+}

@@ -3,6 +3,7 @@
 use crate::support::in_memory::{SPACE, World, email};
 use guestlist::cache::{Kind, ObjectRef};
 use guestlist::directory::{BLOCKED, GuestChange, Import, Login, Operation, UserRecord};
+use guestlist::plan::Status;
 use guestlist::workspace_policy::WorkspacePolicy;
 
 const DISABLED: &str = "False/DisabledByAdministrator";
@@ -169,7 +170,7 @@ fn blocked_guest_is_shown_so_until_granted_anew() {
     let planned = world.plan(&key(Kind::Membership, "carol"));
     let said = guestlist::plan::refused(world.seen(), &key(Kind::Membership, "carol"), planned, Some("who and why"));
     assert_eq!(said.steps, []);
-    let Some(guestlist::plan::Status::Membership(status)) = said.status else { panic!("no status") };
+    let Some(Status::Membership(status)) = said.status else { panic!("no status") };
     let words: Vec<(&str, &str, &str)> =
         status.conditions.iter().map(|it| (&*it.type_, &*it.status, &*it.reason)).collect();
     assert!(words.contains(&("Ready", "False", "DirectoryRefused")), "{words:?}");
@@ -181,6 +182,9 @@ fn blocked_guest_is_shown_so_until_granted_anew() {
     assert_eq!(status.state.as_deref(), Some("Suspended"));
     assert!(world.pass(&key(Kind::Share, "instagram")) || world.pass(&key(Kind::Partner, "acme")));
     assert_eq!(world.withheld("instagram"), ["carol: DirectoryRefused"]);
+    let Some(Status::Partner(partner)) = world.plan(&key(Kind::Partner, "acme")).status else { panic!("no status") };
+    let counts = partner.guests.unwrap();
+    assert_eq!((counts.active, counts.suspended), (0, 1), "{counts:?}");
     world.settle();
     assert_eq!(says(&world, "carol"), pair("Active", "True/Active"));
     assert_eq!(world.access(), ["carol: instagram as Manager"]);

@@ -226,6 +226,27 @@ fn reader_far_behind_rereads_everything_and_follower_does_not() {
     assert_eq!(changes.cursor, Cursor(cursor.0 + 10_010));
 }
 
+/// The log holds 10,000 lines. A reader whose next line is the oldest one misses nothing.
+#[test]
+fn reader_at_the_end_of_the_log_misses_no_change() {
+    let mut store = Store::open(Path::new(":memory:"), OpenMode::Create).unwrap();
+    store.import(&import()).unwrap();
+    let directory = Inline::new(store);
+    let cursor = block_on(directory.cursor()).unwrap();
+    let set_deleted = |name: &str, deleted: bool| directory.0.lock().unwrap().set_deleted(name, deleted).unwrap();
+    assert!(set_deleted("instagram", true));
+    for lines in 2..=10_003_usize {
+        assert!(set_deleted("tiktok", lines % 2 == 0));
+        if lines < 9_998 {
+            continue;
+        }
+        let changed = block_on(directory.changes(cursor)).unwrap().changed;
+        let both = ["instagram", "tiktok"].map(|name| Changed::Account(name.to_owned()));
+        let expected = if lines <= 10_000 { BTreeSet::from(both) } else { BTreeSet::from([Changed::Everything]) };
+        assert_eq!(changed, expected, "{lines} lines");
+    }
+}
+
 /// All bytes of the file and of its log.
 fn bytes(file: &Path) -> Vec<Vec<u8>> {
     ["", "-wal"].iter().map(|end| std::fs::read(format!("{}{end}", file.display())).unwrap_or_default()).collect()

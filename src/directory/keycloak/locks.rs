@@ -23,3 +23,25 @@ impl Locks {
         lock.lock_owned().await
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn lock_is_held_by_one_task_whatever_others_are_held() {
+        let locks = Locks::default();
+        let held = locks.hold("bob").now_or_never();
+        assert!(held.is_some());
+        for number in 0..3000 {
+            assert!(locks.hold(&format!("guest-{number}")).now_or_never().is_some(), "{number} is free");
+            assert!(locks.hold("bob").now_or_never().is_none(), "bob is held, after {number} others");
+        }
+        drop(held);
+        assert!(locks.hold("bob").now_or_never().is_some());
+        let known = locks.0.lock().unwrap_or_else(PoisonError::into_inner).len();
+        assert!(known < 1100, "{known} locks are kept");
+    }
+}

@@ -1,11 +1,12 @@
 //! New memberships that compete for an address or for a place in the partner's quota.
 
 use guestlist::cache::Kind;
+use guestlist::directory::{GuestId, GuestRecord, Integrity};
 use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::SignedDuration;
 
 use super::{key, terminate, verdict};
-use crate::support::in_memory::World;
+use crate::support::in_memory::{World, email};
 
 const ADMIN: &str = "hostAdmins: [alice@host.example]";
 const TWIN: &str = "email: twin@acme.example\ninvitedBy: alice@host.example";
@@ -114,5 +115,38 @@ fn earlier_membership_claims_an_address_only_if_admissible() {
     for (what, obstacle) in OBSTACLES {
         let (world, found) = younger(obstacle);
         assert_eq!(found, [""; 0], "{what}: {:?}", verdict(world.seen(), Kind::Membership, "elder"));
+    }
+}
+
+/// The address of the earlier one has a record that it cannot use.
+#[test]
+fn earlier_membership_holds_a_place_only_if_admissible() {
+    let unusable: [(&str, fn(GuestRecord) -> Option<GuestRecord>); 3] = [
+        ("nothing", |_| None),
+        ("a record without an ownership mark", |record| Some(GuestRecord { mark: None, ..record })),
+        ("an unreadable ownership mark", |record| {
+            Some(GuestRecord { mark: None, integrity: Integrity::Unreadable, ..record })
+        }),
+    ];
+    for (what, obstacle) in unusable {
+        let mut world = World::acme();
+        world.settle();
+        let bob = world.record("bob").unwrap();
+        let twin = email("twin@acme.example");
+        let id = GuestId("twin".to_owned());
+        let record = obstacle(GuestRecord { id, address: twin.clone(), email: twin.clone(), ..bob });
+        world.directory_cache.set_guest(&twin, record);
+        world.now += SignedDuration::from_secs(1);
+        elder(&mut world, "acme", "");
+        world.now += SignedDuration::from_secs(1);
+        world.member("a-younger", "GuestUser", "");
+        let live = world.seen().observed.live_count();
+        for left in [1, 2] {
+            world.partner("acme", &format!("{ADMIN}\nguests: {{maxGuests: {}}}", live + left));
+            let found = verdict(world.seen(), Kind::Membership, "a-younger");
+            let expected =
+                if what == "nothing" && left == 1 { vec!["QuotaExceeded spec.partnerRef.name"] } else { vec![] };
+            assert_eq!(found, expected, "{what}, {left} places");
+        }
     }
 }

@@ -315,3 +315,44 @@ async fn events_whose_pages_are_all_the_same_are_a_fault() {
         assert_eq!(is_fault, count >= 100, "{count}: {read:?}");
     }
 }
+
+/// A poll that fails is repeated with the same cursor. Its hints come then, whatever request failed.
+#[tokio::test(start_paused = true)]
+async fn hint_outlives_a_poll_that_fails() {
+    for of_a_read in [false, true] {
+        for request in 0.. {
+            let (stage, cursor) = stage(State::Given.realm().await).await;
+            let expected = if of_a_read {
+                // A read finds that the organization is gone.
+                stage.realm(|realm| {
+                    realm.organizations.clear();
+                    realm.members.clear();
+                });
+                stage.directory.guest(&bob()).await.unwrap();
+                BTreeSet::from([Changed::Everything])
+            } else {
+                stage.realm(|realm| {
+                    let (user, alice) = (realm.id_of(bob().as_str()), realm.id_of("alice@host.example"));
+                    realm.tell(false, about("USER", &format!("users/{user}")));
+                    realm.tell(true, json!({"type": "UPDATE_EMAIL", "userId": alice}));
+                });
+                BTreeSet::from([Changed::Guest(bob()), Changed::User(email("alice@host.example"))])
+            };
+            let mut requests = 0;
+            stage.wire.rules(move |_, _| {
+                requests += 1;
+                if requests == request + 1 { Fate::Refused(500) } else { Fate::Passes }
+            });
+            stage.wire.seen();
+            let failed = stage.directory.changes(cursor).await;
+            if failed.is_ok() {
+                assert!(request > 0 && stage.wire.seen().len() <= request, "no request failed");
+                break;
+            }
+            let changes = stage.directory.changes(cursor).await.unwrap();
+            assert_eq!(changes.changed, expected, "{of_a_read}, request {request}");
+            let again = stage.directory.changes(changes.cursor).await.unwrap().changed;
+            assert!(of_a_read || again.is_empty(), "{again:?}");
+        }
+    }
+}

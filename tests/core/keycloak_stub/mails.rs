@@ -341,3 +341,30 @@ async fn invitation_at_the_old_address_ends_with_the_guest() {
         assert_eq!(stage.realm(|realm| realm.invitations.values().cloned().collect::<Vec<Value>>()), [] as [Value; 0]);
     }
 }
+
+/// The removal waits until the result of the mail is known.
+#[tokio::test(start_paused = true)]
+async fn removal_during_an_invitation_ends_it() {
+    for (state, operation) in mailing() {
+        for fate in [Fate::Passes, Fate::Refused(400)] {
+            let stage = stage(state).await;
+            stage.wire.rules(move |asked, _| match fate {
+                Fate::Refused(_) if is_mail(asked) => fate,
+                _ => Fate::Slow(Duration::from_secs(1)),
+            });
+            let change = if state == State::Workspace { GuestChange::Release } else { GuestChange::Deactivate };
+            let remove = Operation::Guest { id: guest(), change };
+            let removal = async {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+                run(&stage, &remove, at(1010)).await
+            };
+            let (invited, removed) = futures::join!(run(&stage, &operation, at(1000)), removal);
+            assert_eq!(invited.is_ok(), fate == Fate::Passes, "{state:?}, {fate:?}: {invited:?}");
+            removed.unwrap();
+            stage.wire.rules(|_, _| Fate::Passes);
+            let read = stage.restarted().directory.guest(&bob()).await.unwrap();
+            assert!(read.is_none_or(|record| !record.is_live()), "{state:?}, {fate:?}");
+            assert_eq!(rows(&stage), [] as [String; 0], "{state:?}, {fate:?}");
+        }
+    }
+}

@@ -298,3 +298,17 @@ async fn revived_guest_owes_no_sessions_from_before() {
     assert_eq!((read.grants.len(), read.login), (0, Login::Enabled), "{read:?}");
     assert!(stage.realm(|realm| realm.sessions.is_empty() && realm.offline.is_empty()));
 }
+
+/// Keycloak refuses another alias.
+#[tokio::test(start_paused = true)]
+async fn organization_keeps_its_alias_when_the_mark_changes() {
+    let stage = stage(State::Given.realm().await).await;
+    let before = stage.realm(|realm| only(realm)["alias"].clone());
+    let mut restored = ensure_partner(true);
+    let Operation::Partner { change: PartnerChange::Apply { mark, .. }, .. } = &mut restored else { unreachable!() };
+    ("beta".clone_into(&mut mark.name), "another".clone_into(&mut mark.uid));
+    for operation in [restored, ensure_partner(false)] {
+        run(&stage, &operation).await.unwrap();
+        assert_eq!(stage.realm(|realm| only(realm)["alias"].clone()), before, "{operation:?}");
+    }
+}

@@ -499,3 +499,21 @@ async fn listing_of_users_is_read_from_its_beginning() {
     let stale = stage.directory.guests(second.next).await;
     assert!(matches!(stale, Err(Error::Unavailable { .. })), "another listing began: {stale:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn end_of_an_invitation_is_converted_from_a_clock_far_away() {
+    for ahead in [0, 1_000, -1_000] {
+        let mut realm = State::Partner.realm().await;
+        realm.second += ahead;
+        realm.invitations_last = 3_600;
+        let stage = Stage::on(realm);
+        look(&stage).await;
+        stage.directory.execute(&admit(Origin::Created), None, at(0), stage.epoch()).await.unwrap();
+        let stage = stage.restarted();
+        look(&stage).await;
+        for record in both(&stage).await {
+            let ends = record.invitation.unwrap().expires_at;
+            assert!(ends.duration_since(at(3_600)).abs().as_secs() < 5, "{ahead}: {ends}");
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! Guests that Keycloak refuses to write, and the group whose members' claims applications receive.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use guestlist::directory::{
     DirectoryReader as _, DirectoryWriter as _, Error, GrantRecord, GuestChange, Operation, Origin,
@@ -261,5 +262,55 @@ async fn hidden_names_are_left_out_of_a_write() {
         });
         stage.directory.execute(&revoking()[0], None, at(1000), stage.epoch()).await.unwrap();
         assert!(!stage.realm(|realm| realm.users[&user].to_string().contains("instagram:")), "{state:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn guest_adopted_again_is_in_the_group() {
+    let stage = Stage::on(State::AdoptedGiven.realm().await);
+    look(&stage).await;
+    let given = give(&[("tiktok", Collaborator)]);
+    stage.directory.execute(&given, None, at(1000), stage.epoch()).await.unwrap();
+    for now in [2000, 3000] {
+        let release = Operation::Guest { id: guest(), change: GuestChange::Release };
+        stage.directory.execute(&release, None, at(now), stage.epoch()).await.unwrap();
+        assert_eq!(stage.realm(|realm| places(realm)), (false, false));
+        stage.directory.execute(&admit(Origin::Adopted), None, at(now + 1), stage.epoch()).await.unwrap();
+        stage.realm(|realm| realm.joins(bob().as_str(), Some("otp")));
+        stage.directory.guest(&bob()).await.unwrap();
+        stage.directory.execute(&given, None, at(now + 2), stage.epoch()).await.unwrap();
+        assert_eq!(stage.realm(|realm| places(realm)), (true, false), "applications see the grants, at {now}");
+    }
+}
+
+/// The listing has read the group before, and its answer is late.
+#[tokio::test(start_paused = true)]
+async fn change_of_the_groups_during_a_listing_counts() {
+    for hidden in [false, true] {
+        let mut realm = signed_in(State::Given).await;
+        realm.group("/guestlist/claims-blocked");
+        let stage = Stage::on(realm);
+        if hidden {
+            put_out(&stage).await;
+        }
+        look(&stage).await;
+        stage.wire.rules(move |asked, _| match asked.path.last().map(String::as_str) {
+            Some("members") if asked.path[0] == "groups" => Fate::Slow(Duration::from_secs(5)),
+            _ if !hidden && writes_a_user(asked) => Fate::Invalid("department", "x"),
+            _ => Fate::Passes,
+        });
+        let change = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            let operation = if hidden { give(&[("tiktok", Collaborator)]) } else { revoking().remove(0) };
+            let done = stage.directory.execute(&operation, None, at(2000), stage.epoch()).await;
+            assert_eq!(done.is_ok(), hidden, "{done:?}");
+        };
+        let (listed, ()) = futures::join!(stage.guests(), change);
+        let read = stage.directory.guest(&bob()).await.unwrap().unwrap();
+        for record in [&listed.unwrap()[0], &read] {
+            let blocked = record.grants.values().any(GrantRecord::is_blocked);
+            assert_eq!(blocked, !hidden, "{record:?}");
+        }
+        assert_eq!(stage.realm(|realm| places(realm)), (hidden, !hidden));
     }
 }

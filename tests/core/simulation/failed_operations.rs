@@ -382,3 +382,25 @@ fn access_ends_in_time_although_a_grant_is_refused() {
         assert!(!held(&sim), "the directory accepts revocations: {:#?}", sim.last_calls());
     }
 }
+
+/// The mail to another guest still fails, which concerns that guest alone.
+#[test]
+fn directory_failure_ends_although_a_mail_is_still_not_sent() {
+    let (mut sim, erin) = (suspension_fails(), email("erin@acme.example"));
+    sim.takes_nothing = false;
+    sim.create(Membership, "erin", specs::membership("acme", erin.as_str(), false, "alice@host.example"));
+    wait(&mut sim, SignedDuration::from_secs(20));
+    let id = sim.guest(&erin).unwrap().id;
+    let revoke = Operation::Guest { id, change: GuestChange::RevokeInvitation };
+    block_on(sim.directory.execute(&revoke, None, sim.now, sim.epoch)).unwrap();
+    sim.mailless = vec![erin.clone()];
+    sim.play(Changed::Guest(erin), |_, _| Ok(true));
+    wait(&mut sim, SignedDuration::from_mins(30));
+    sim.takes_nothing = true;
+    wait(&mut sim, SignedDuration::from_mins(1));
+    assert_ne!(sim.engine.health().missing(), [] as [String; 0]);
+    sim.edit(Membership, "bob", json!({"suspended": false}));
+    wait(&mut sim, SignedDuration::from_mins(1));
+    assert_eq!(ready(&sim, Membership, "erin").1, "MailNotSent");
+    assert_eq!(sim.engine.health().missing(), [] as [String; 0]);
+}

@@ -6,6 +6,7 @@ use guestlist::directory::{Import, UserRecord};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
+use super::churn::vanish;
 use super::driver::{Sim, email, key};
 use super::edits::happen;
 use super::failed_operations::{ready, wait};
@@ -269,4 +270,25 @@ fn membership_with_the_address_of_another_can_be_deleted() {
     assert!(sim.guest(&email("bob@acme.example")).unwrap().deactivated_at.is_some());
     assert_eq!(sim.state("carol"), "Active");
     walk::is_at_rest(&mut sim);
+}
+
+/// An orphan counts too. The operator plans both new guests at once.
+#[test]
+fn two_new_guests_at_once_get_no_more_than_the_last_place() {
+    for seed in 0..20 {
+        let mut sim = Sim::new(seed);
+        walk::begin(&mut sim);
+        vanish(&mut sim, Membership, "dave");
+        sim.edit(Partner, "acme", json!({"guests": {"maxGuests": 4}}));
+        sim.settle();
+        for name in ["erin", "fay"] {
+            let address = format!("{name}@acme.example");
+            sim.create(Membership, name, specs::membership("acme", &address, false, ALICE));
+        }
+        sim.settle();
+        let mut states = ["erin", "fay"].map(|name| sim.state(name));
+        states.sort_unstable();
+        assert_eq!(states, ["Invited", "Rejected"], "seed {seed}");
+        assert_eq!(sim.everything().guests.iter().filter(|guest| guest.is_live()).count(), 4, "seed {seed}");
+    }
 }

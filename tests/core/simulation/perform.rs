@@ -267,6 +267,9 @@ impl Sim {
     ) -> Result<Result<Applied, Error>, Broken> {
         let takes = operation.access_change() == AccessChange::Revoke;
         assert!(takes || !self.lapsed, "{operation:?} though the term is over");
+        if let Task::Execute { basis: planned, .. } = &running.task {
+            assert_eq!(basis.is_some(), planned.is_some(), "{operation:?} may change a record that is not as planned");
+        }
         let name = operation.name().to_owned();
         let trouble = self.trouble(format!("{name} for {}", running.about.key));
         let unavailable = || Err(Error::Unavailable { context: "an error".to_owned() });

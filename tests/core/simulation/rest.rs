@@ -143,6 +143,29 @@ fn unreadable_report_is_repeated_after_failed_status_write() {
 }
 
 #[test]
+fn each_edit_of_an_unreadable_object_reports_its_mismatch() {
+    let specs = [
+        (Partner, json!({"hostAdmins": 7})),
+        (Membership, json!({"partnerRef": "acme", "email": "odd@acme.example", "invitedBy": "alice@host.example"})),
+        (Share, json!({"partnerRef": "acme", "account": "instagram", "sharedBy": "alice@host.example"})),
+    ];
+    for (kind, spec) in specs {
+        let mut sim = Sim::new(0);
+        sim.create(kind, "odd", spec);
+        sim.settle();
+        let mut messages = vec![sim.status(kind, "odd")["conditions"][0]["message"].clone()];
+        let fixed = json!({"partnerRef": {"name": "acme"}, "hostAdmins": ["alice@host.example"]});
+        for wrong in [json!({"suspended": "yes"}), json!({"suspended": null, "expiresAt": 7})] {
+            sim.edit(kind, "odd", specs::with(fixed.clone(), [wrong]));
+            sim.settle();
+            let message = sim.status(kind, "odd")["conditions"][0]["message"].clone();
+            assert!(message.is_string() && !messages.contains(&message), "{kind:?}: {message} after {messages:?}");
+            messages.push(message);
+        }
+    }
+}
+
+#[test]
 fn unavailable_directory_changes_only_the_status() {
     let mut sim = Sim::new(0);
     walk::begin(&mut sim);

@@ -6,10 +6,12 @@ use guestlist::cache::Kind::{Membership, Partner, Share};
 use guestlist::cache::ObjectRef;
 use guestlist::directory::Changed;
 use guestlist::domain::MfaMethod;
+use guestlist::engine::Input;
 use jiff::SignedDuration;
 use serde_json::json;
 
 use super::driver::{Sim, email, key};
+use super::failed_operations::wait;
 use super::server::PatchTarget;
 use super::walk;
 
@@ -330,5 +332,36 @@ fn stale_propagator_passes_nothing_on() {
         sim.silent.clear();
         sim.settle();
         assert_eq!(has(&sim, "bob"), [] as [&str; 0], "{loss}");
+    }
+}
+
+/// Lists of the same process come from a cache that lags, and bookmarks may come from there too.
+#[test]
+fn stale_lists_of_some_kinds_grant_nothing_revoked_since() {
+    let cases = (1..8).flat_map(|stale| [false, true].map(|bookmarked| (stale, bookmarked)));
+    // If all watches are equally late, the operator knows a state that existed.
+    for (stale, bookmarked) in cases.filter(|case| *case != (7, true)) {
+        let mut sim = Sim::new(0);
+        walk::begin(&mut sim);
+        let old = sim.server.version;
+        sim.edit(Share, "instagram", json!({"exclude": [{"name": "bob"}]}));
+        sim.edit(Membership, "carol", json!({"suspended": true}));
+        sim.settle();
+        let had = sim.effective();
+        sim.strict = true;
+        sim.silent = Kind::ALL.to_vec();
+        // The lists may lack the newest of these.
+        sim.own.clear();
+        for (_, kind) in Kind::ALL.into_iter().enumerate().filter(|(place, _)| stale & (1 << place) != 0) {
+            sim.list_at(kind, old);
+            if bookmarked {
+                sim.engine.handle(Input::Bookmark { collection: kind.into(), version: old }, sim.now);
+            }
+        }
+        wait(&mut sim, SignedDuration::from_secs(10));
+        assert_eq!(sim.effective(), had, "{stale:b} {bookmarked}");
+        sim.silent.clear();
+        sim.settle();
+        assert_eq!(sim.effective(), had, "{stale:b} {bookmarked}");
     }
 }

@@ -1,11 +1,13 @@
 //! Another party changes records that only guestlist writes. The operator restores each as soon as it knows of the change.
 
 use futures::executor::block_on;
+use guestlist::cache::Kind;
 use guestlist::directory::{
     Changed, DirectoryWriter as _, Epoch, GuestChange, GuestRecord, Operation, PartnerChange, PartnerRecord, Revision,
     Snapshot,
 };
 use guestlist::domain::{MfaMethod, ShareRole};
+use serde_json::json;
 
 use super::driver::{Sim, email};
 use super::walk;
@@ -113,4 +115,31 @@ fn change_that_only_a_full_read_shows_is_reported() {
     sim.load();
     sim.settle();
     assert_eq!((records(&sim), sim.corrections), (expected, 1));
+}
+
+#[test]
+fn correction_is_not_reported_again_with_a_later_edit() {
+    let mut sim = Sim::new(0);
+    sim.is_tampered_with = true;
+    walk::begin(&mut sim);
+    let all = sim.everything();
+    let bob = all.guests.into_iter().find(|guest| guest.address.as_str() == "bob@acme.example").unwrap();
+    let acme = all.partners.into_iter().next().unwrap();
+    let revoke = GuestChange::Revoke { accounts: vec!["instagram".to_owned()] };
+    let rename = of_partner(&acme).swap_remove(0);
+    let changes = [
+        (Operation::Guest { id: bob.id, change: revoke }, Changed::Guest(bob.address), Kind::Membership, "bob"),
+        (Operation::Partner { id: acme.id.clone(), change: rename }, Changed::Partner(acme.id), Kind::Partner, "acme"),
+    ];
+    for (operation, changed, kind, name) in changes {
+        let corrections = sim.corrections;
+        change(&mut sim, &operation, changed);
+        sim.settle();
+        assert_eq!(sim.corrections, corrections + 1, "{name}");
+        let done = sim.done.len();
+        sim.edit(kind, name, json!({"displayName": "Another name"}));
+        sim.settle();
+        assert!(sim.done.len() > done, "{name}");
+        assert_eq!(sim.corrections, corrections + 1, "{name}: the edit is reported as a correction");
+    }
 }

@@ -2,6 +2,7 @@
 //! and does nothing else until the directory is read.
 
 use futures::executor::block_on;
+use guestlist::cache::Kind;
 use guestlist::cache::Kind::{Membership, Partner, Share};
 use guestlist::directory::{DirectoryWriter, Epoch, Error, GuestChange, Operation};
 use guestlist::engine::{Engine, Input, Planner};
@@ -26,9 +27,11 @@ enum Reading {
     Fails,
     /// A read fails in a process that has read the directory before.
     FailsLater,
+    /// The same, after an earlier outage in which the operator read single guests.
+    FailsAgain,
 }
 
-const READINGS: [Reading; 3] = [Reading::NeverEnds, Reading::Fails, Reading::FailsLater];
+const READINGS: [Reading; 4] = [Reading::NeverEnds, Reading::Fails, Reading::FailsLater, Reading::FailsAgain];
 
 fn down() -> Input {
     Input::DirectoryDown(Error::Unavailable { context: "GET users: no answer in 120s".to_owned() })
@@ -43,6 +46,18 @@ fn unread(sim: &mut Sim, reading: Reading) {
             sim.engine.handle(down(), sim.now);
         }
         Reading::FailsLater => sim.engine.handle(down(), sim.now),
+        Reading::FailsAgain => {
+            let (looks, silent) = (sim.looks, std::mem::replace(&mut sim.silent, Kind::ALL.to_vec()));
+            for outage in 0..2 {
+                sim.engine.handle(down(), sim.now);
+                if outage == 0 {
+                    wait(sim, BOUND);
+                    sim.load();
+                    sim.settle();
+                }
+            }
+            (sim.looks, sim.silent) = (looks, silent);
+        }
     }
 }
 
@@ -137,8 +152,8 @@ fn edits_before_the_full_reading_only_revoke() {
         sim.settle();
         walk::end(&sim)
     };
-    for seed in 1..=15_usize {
-        let reading = READINGS[seed % 3];
+    for seed in 1..=16_usize {
+        let reading = READINGS[seed % READINGS.len()];
         let mut sim = Sim::new(seed as u64);
         walk::begin(&mut sim);
         let (before, counts, done) = (sim.effective(), counted(&sim), sim.done.len());

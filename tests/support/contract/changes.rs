@@ -69,3 +69,11 @@ pub async fn a_cursor_from_the_future_means_another_file(subject: Subject) {
     assert_eq!(told(&subject, &mut cursor).await, BTreeSet::from([Changed::Everything]));
     assert_eq!(cursor, Cursor(now));
 }
+
+pub async fn user_who_was_a_guest_is_reported(subject: Subject) {
+    let subject = subject.with_bob().await;
+    let mut cursor = subject.cursor().await;
+    told(&subject, &mut cursor).await;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Detach }, 40).await;
+    assert!(told(&subject, &mut cursor).await.contains(&Changed::User(bob())), "no effect names the new user");
+}

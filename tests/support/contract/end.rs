@@ -157,3 +157,33 @@ pub async fn adopting_a_directory_takes_every_mark_and_the_leadership(subject: S
     }
     subject.directory.execute(&grant, None, at(70), epoch).await.unwrap();
 }
+
+/// The user stays, and nothing that disabled the login is undone.
+pub async fn unmanaged_guest_keeps_a_disabled_login(subject: Subject) {
+    for (name, by_guestlist, enabled) in
+        [("bob", None, true), ("carol", Some(true), false), ("dave", Some(false), false)]
+    {
+        let address = email(&format!("{name}@acme.example"));
+        subject.done(&admit(&address, at(10_000)), 10).await;
+        match by_guestlist {
+            Some(true) => {
+                drop(subject.done(&Operation::Guest { id: guest(name), change: GuestChange::DisableLogin }, 20).await)
+            }
+            Some(false) => assert!(subject.player.set_login(&address, false).unwrap()),
+            None => {}
+        }
+        subject.done(&Operation::Guest { id: guest(name), change: GuestChange::Detach }, 30).await;
+        let user = subject.directory.user(&address).await.unwrap().unwrap();
+        assert_eq!((user.enabled, user.verified), (enabled, false), "{name}");
+    }
+}
+
+pub async fn adopting_a_directory_takes_ended_records_too(subject: Subject) {
+    let subject = subject.with_bob().await;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }, 50).await;
+    subject.done(&Operation::Partner { id: acme(), change: PartnerChange::Deactivate }, 60).await;
+    subject.directory.take_over(&Owner { cluster: "c-2".to_owned(), ..us() }).await.unwrap();
+    let (guest, partner) = (subject.record(&bob()).await, subject.directory.partner(&acme()).await.unwrap().unwrap());
+    assert_eq!((guest.mark.unwrap().cluster.as_str(), guest.deactivated_at), ("c-2", Some(at(50))));
+    assert_eq!((partner.mark.cluster.as_str(), partner.deactivated_at), ("c-2", Some(at(60))));
+}

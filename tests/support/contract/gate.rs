@@ -172,3 +172,15 @@ pub async fn taking_from_nobody_is_done_and_giving_to_nobody_is_not(subject: Sub
         subject.stale(&operation, 10).await;
     }
 }
+
+pub async fn return_planned_on_an_older_record_is_not_done(subject: Subject) {
+    let subject = subject.with_bob().await;
+    let old = subject.record(&bob()).await.revision;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }, 50).await;
+    let new = subject.record(&bob()).await;
+    assert!(new.revision > old);
+    let fault = subject.run_on(&admit(&bob(), at(10_000)), old).await.unwrap_err();
+    assert!(matches!(fault, Error::Changed { .. }), "{fault}");
+    assert_eq!(subject.record(&bob()).await, new);
+    subject.run_on(&admit(&bob(), at(10_000)), new.revision).await.unwrap();
+}

@@ -327,3 +327,42 @@ pub async fn partner_with_live_guest_stays_and_deactivated_admits_none(subject: 
     assert_eq!(effect.partner.unwrap().deactivated_at, None);
     subject.done(&admit(&bob(), at(10_000)), 100).await;
 }
+
+pub async fn deactivated_partner_is_no_longer_suspended(subject: Subject) {
+    subject.done(&suspend_partner(), 10).await;
+    let put_away = Operation::Partner { id: acme(), change: PartnerChange::Deactivate };
+    let effect = subject.done(&put_away, 20).await.partner.unwrap();
+    assert_eq!((effect.deactivated_at, effect.suspended), (Some(at(20)), false));
+    assert_eq!(subject.directory.partner(&acme()).await.unwrap(), Some(effect));
+}
+
+pub async fn mfa_is_lost_with_the_last_method_only(subject: Subject) {
+    let subject = subject.with_bob().await;
+    subject.player.enroll(&bob(), MfaMethod::WebAuthn, seen(60)).unwrap();
+    let totp = Grant { asked: [MfaMethod::TOTP].into(), ..grant("instagram", ShareRole::Manager) };
+    subject.done(&give("bob", vec![totp, grant("tiktok", ShareRole::Manager)]), 70).await;
+    let reset = |seconds| Operation::Guest {
+        id: guest("bob"),
+        change: GuestChange::ResetMfa { enrolled_before: seen(seconds) },
+    };
+    let record = subject.done(&reset(50), 80).await.guest.unwrap();
+    assert_eq!((&record.mfa, record.mfa_lost_at), (&MfaRecord::Known([(MfaMethod::WebAuthn, seen(60))].into()), None));
+    assert_eq!(record.grants.keys().collect::<Vec<_>>(), ["tiktok"]);
+    let record = subject.done(&reset(90), 100).await.guest.unwrap();
+    assert_eq!((record.mfa, record.mfa_lost_at), (MfaRecord::Known([].into()), Some(at(100))));
+}
+
+/// Only the enrolled methods and the earlier mails stay.
+pub async fn returning_guest_has_the_record_of_a_new_one(subject: Subject) {
+    let subject = subject.with_manager().await;
+    subject.player.reset(&bob(), seen(45)).unwrap();
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }, 50).await;
+    let mut again = admit(&bob(), at(10_000));
+    let Operation::Guest { change: GuestChange::Invite(new), .. } = &mut again else { unreachable!() };
+    (new.mark, new.role, new.allowed) = (mark("robert", "u-robert"), GuestRole::GuestUser, [MfaMethod::TOTP].into());
+    ("beta".clone_into(&mut new.partner_name), "Robert".clone_into(&mut new.display_name));
+    let expected = new.record(&guest("bob"), at(60));
+    let record = subject.done(&again, 60).await.guest.unwrap();
+    let (revision, recent_mails) = (record.revision, record.recent_mails.clone());
+    assert_eq!(record, GuestRecord { revision, recent_mails, ..expected });
+}

@@ -166,3 +166,58 @@ pub async fn a_guest_is_never_owner_made_or_adopted(subject: Subject) {
         assert!(matches!(fault, Error::Exists { .. }), "{fault}");
     }
 }
+
+pub async fn mails_of_the_last_hour_outlive_a_return(subject: Subject) {
+    subject.done(&admit(&bob(), at(10_000)), 10).await;
+    let again = |seconds: i64| Operation::Guest {
+        id: guest("bob"),
+        change: GuestChange::ResendInvitation { expires_at: at(20_000 + seconds) },
+    };
+    subject.done(&again(20), 20).await;
+    subject.done(&Operation::Guest { id: guest("bob"), change: GuestChange::Deactivate }, 30).await;
+    subject.done(&admit(&bob(), at(30_000)), 40).await;
+    assert_eq!(sent(&subject, "partners", 50).await, [10, 20, 40].map(at));
+    subject.done(&again(60), 60).await;
+    assert_eq!(sent(&subject, "partners", 70).await, [10, 20, 40, 60].map(at));
+}
+
+pub async fn mail_of_a_record_is_never_forgotten(subject: Subject) {
+    let later = MAILS_KEPT.as_secs() + 1;
+    subject.done(&admit(&bob(), at(10_000)), 0).await;
+    subject.done(&admit(&email("carol@acme.example"), at(2 * later)), later).await;
+    assert_eq!(subject.record(&bob()).await.last_mail_at, Some(at(0)));
+}
+
+pub async fn share_is_not_forgotten_while_it_grants_any_role(subject: Subject) {
+    let subject = subject.with_bob().await;
+    for role in [ShareRole::Collaborator, ShareRole::Manager] {
+        let held = grant("instagram", role);
+        let forget = Operation::ForgetShare { share_uid: held.share_uid.clone() };
+        subject.done(&give("bob", vec![held]), 40).await;
+        subject.stale(&forget, 50).await;
+        let withhold = Operation::Guest {
+            id: guest("bob"),
+            change: GuestChange::Revoke { accounts: vec!["instagram".to_owned()] },
+        };
+        subject.done(&withhold, 60).await;
+        subject.done(&forget, 70).await;
+    }
+}
+
+pub async fn account_has_the_owners_last_set_also_while_deleted(subject: Subject) {
+    let zoe = email("zoe@host.example");
+    let owned = |owner: &Email, deleted: bool| {
+        Some(AccountRecord { name: "instagram".to_owned(), owners: vec![owner.clone()], deleted })
+    };
+    let read = async || subject.directory.account("instagram").await.unwrap();
+    subject.player.set_deleted("instagram", true).unwrap();
+    assert_eq!(read().await, owned(&alice(), true));
+    subject.player.set_owner("instagram", &zoe).unwrap();
+    assert_eq!(read().await, owned(&zoe, true));
+    // A file that names the account says nothing about its deletion.
+    let accounts = owned(&alice(), false).into_iter().collect();
+    subject.player.import(&Import { users: vec![], accounts }).unwrap();
+    assert_eq!(read().await, owned(&alice(), true));
+    subject.player.set_deleted("instagram", false).unwrap();
+    assert_eq!(read().await, owned(&alice(), false));
+}

@@ -28,7 +28,9 @@ macro_rules! with_every_case {
             end::partner_is_purged_once_deactivated_and_unreferenced,
             end::the_adopted_are_never_purged,
             end::unmanaged_guest_becomes_unverified_user_without_access,
+            end::unmanaged_guest_keeps_a_disabled_login,
             end::adopting_a_directory_takes_every_mark_and_the_leadership,
+            end::adopting_a_directory_takes_ended_records_too,
             gate::a_guest_with_mfa_is_given_an_account,
             gate::guest_not_joined_is_granted_nothing,
             gate::nothing_is_given_without_mfa,
@@ -42,6 +44,7 @@ macro_rules! with_every_case {
             gate::raising_keeps_since_when,
             gate::lowering_never_raises_and_never_adds,
             gate::operation_planned_on_an_older_record_is_not_done,
+            gate::return_planned_on_an_older_record_is_not_done,
             gate::taking_from_nobody_is_done_and_giving_to_nobody_is_not,
             lifecycle::admitting_writes_record_and_mark_and_sends_one_mail,
             lifecycle::deactivated_guest_holds_nothing_and_keeps_the_mark,
@@ -51,13 +54,19 @@ macro_rules! with_every_case {
             lifecycle::invitation_is_accepted_until_expired_revoked_or_login_off,
             lifecycle::mfa_is_enrolled_after_joining_and_reset_is_kept_until_again,
             lifecycle::mfa_reset_revokes_the_grants,
+            lifecycle::mfa_is_lost_with_the_last_method_only,
             lifecycle::allowed_methods_are_recorded_and_follow_the_object,
             lifecycle::a_mark_passes_on_as_it_is_and_a_deactivated_one_never,
             lifecycle::partner_with_live_guest_stays_and_deactivated_admits_none,
+            lifecycle::deactivated_partner_is_no_longer_suspended,
             memory::the_last_mail_to_an_address_outlives_its_record,
             memory::mail_without_a_record_is_forgotten_after_retention,
             memory::mails_of_the_last_hour_outlive_their_record,
+            memory::mails_of_the_last_hour_outlive_a_return,
+            memory::mail_of_a_record_is_never_forgotten,
             memory::share_grants_one_account_to_one_partner_until_forgotten,
+            memory::share_is_not_forgotten_while_it_grants_any_role,
+            memory::account_has_the_owners_last_set_also_while_deleted,
             memory::a_guest_is_never_owner_made_or_adopted,
             owner::a_second_installation_or_cluster_is_refused,
             owner::a_mark_of_somebody_else_is_not_written;
@@ -66,9 +75,12 @@ macro_rules! with_every_case {
             paging::change_between_two_pages_is_reported_as_a_change;
             embedded disabled::login_disabled_by_both_stays_disabled,
             changes::a_cursor_from_the_future_means_another_file,
+            changes::user_who_was_a_guest_is_reported,
+            lifecycle::returning_guest_has_the_record_of_a_new_one,
             owner::former_leader_writes_nothing_not_even_revocations;
             embedded_with paging::a_listing_in_small_pages_holds_everybody_once,
-            paging::accounts_users_and_partners_come_in_pages_too
+            paging::accounts_users_and_partners_come_in_pages_too,
+            paging::every_listing_is_the_same_in_pages_of_any_size
         );
     };
 }

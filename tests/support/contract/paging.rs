@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use guestlist::directory::{Changed, GuestChange, Operation};
+use guestlist::directory::{Changed, GuestChange, Import, Operation};
+use guestlist::domain::ShareRole;
 
 use super::*;
 
@@ -77,4 +78,49 @@ pub async fn change_between_two_pages_is_reported_as_a_change(make: Factory) {
     let changes = subject.directory.changes(cursor).await.unwrap();
     let told = [Changed::Guest(passed), Changed::Everything].iter().any(|change| changes.changed.contains(change));
     assert!(told, "{changes:?}");
+}
+
+/// All items of a listing, in pages.
+macro_rules! listed {
+    ($subject:expr, $list:ident, $size:expr) => {{
+        let (mut items, mut page) = (Vec::new(), None);
+        for _ in 0..20 {
+            let read = $subject.directory.$list(page).await.unwrap();
+            assert!(read.items.len() <= $size);
+            items.extend(read.items);
+            page = read.next;
+            if page.is_none() {
+                break;
+            }
+        }
+        items
+    }};
+}
+
+pub async fn every_listing_is_the_same_in_pages_of_any_size(make: Factory) {
+    let mut all = Vec::new();
+    for size in [500, 3, 2, 1] {
+        let subject = make(size).furnish().await.with_bob().await;
+        subject.done(&admit(&email("carol@acme.example"), at(10_000)), 50).await;
+        let grants = ["instagram", "tiktok"].map(|name| grant(name, ShareRole::Manager)).to_vec();
+        subject.done(&give("bob", grants), 60).await;
+        let mut beta = ensure_partner();
+        if let Operation::Partner { id, .. } = &mut beta {
+            *id = PartnerId("p-beta".to_owned());
+        }
+        subject.done(&beta, 70).await;
+        let zoe = user(&email("zoe@host.example"));
+        subject.player.import(&Import { users: vec![zoe], accounts: vec![] }).unwrap();
+        all.push((
+            listed!(subject, partners, size),
+            listed!(subject, guests, size),
+            listed!(subject, accounts, size),
+            listed!(subject, users, size),
+            listed!(subject, mails, size),
+            listed!(subject, shares, size),
+        ));
+    }
+    let (partners, guests, accounts, users, mails, shares) = &all[0];
+    assert_eq!([partners.len(), guests.len(), accounts.len(), users.len(), mails.len(), shares.len()], [2; 6]);
+    assert!(all.iter().all(|other| other == &all[0]), "{all:#?}");
 }
