@@ -236,7 +236,8 @@ fn broken_rule_and_revocation_are_reported_by_an_event() {
 
 #[test]
 fn pause_hides_no_obstacle() {
-    let obstacles: [(&str, fn(&mut World)); 3] = [
+    type Obstacle = fn(&mut World);
+    let obstacles: [(&str, Obstacle); 3] = [
         ("none", |_| {}),
         ("the sharer is no Owner", |world| world.owners("instagram", &["zoe@host.example"])),
         ("a Host Admin is missing", |world| world.partner("acme", "hostAdmins: [later@host.example]")),

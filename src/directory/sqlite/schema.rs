@@ -187,22 +187,20 @@ const IN_MEMORY: &str = ":memory:";
 
 /// Fills a new directory in memory from an empty one that has all steps behind it. The steps take longer than most
 /// plans do.
-fn copy_empty(connection: &mut Connection) -> rusqlite::Result<()> {
+fn copy_empty(connection: &mut Connection) -> Result<(), Error> {
     static EMPTY: Mutex<Option<Connection>> = Mutex::new(None);
+    let path = Path::new(IN_MEMORY);
+    let fail = |error: rusqlite::Error| refused(path, &error);
     let mut empty = EMPTY.lock().unwrap_or_else(PoisonError::into_inner);
-    let empty = match &mut *empty {
-        Some(empty) => empty,
-        none => {
-            let mut new = Connection::open_in_memory()?;
-            digest::register(&new)?;
-            Migrations::from_slice(&steps()).to_latest(&mut new).map_err(|error| match error {
-                rusqlite_migration::Error::RusqliteError { err, .. } => err,
-                other => rusqlite::Error::UserFunctionError(Box::new(other)),
-            })?;
-            none.insert(new)
-        }
-    };
-    Backup::new(empty, connection)?.step(-1)?;
+    if empty.is_none() {
+        let mut new = Connection::open_in_memory().map_err(fail)?;
+        digest::register(&new).map_err(fail)?;
+        let steps = steps();
+        migrate(path, &mut new, &steps, i64::try_from(steps.len()).unwrap_or(i64::MAX))?;
+        *empty = Some(new);
+    }
+    let Some(empty) = &*empty else { return Ok(()) };
+    Backup::new(empty, connection).and_then(|copy| copy.step(-1)).map_err(fail)?;
     Ok(())
 }
 
@@ -238,7 +236,7 @@ pub(super) fn open(path: &Path, access: OpenMode) -> Result<(Connection, Log), E
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = connect(path, flags, access)?;
     if path == Path::new(IN_MEMORY) {
-        copy_empty(&mut connection).map_err(|error| refused(path, &error))?;
+        copy_empty(&mut connection)?;
     }
     // A refused file stays unchanged: closing would write the log into it, and the log may belong to another file.
     let keeps_log = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;

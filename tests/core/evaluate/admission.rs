@@ -121,7 +121,8 @@ fn earlier_membership_claims_an_address_only_if_admissible() {
 /// The address of the earlier one has a record that it cannot use.
 #[test]
 fn earlier_membership_holds_a_place_only_if_admissible() {
-    let unusable: [(&str, fn(GuestRecord) -> Option<GuestRecord>); 3] = [
+    type Obstacle = fn(GuestRecord) -> Option<GuestRecord>;
+    let unusable: [(&str, Obstacle); 3] = [
         ("nothing", |_| None),
         ("a record without an ownership mark", |record| Some(GuestRecord { mark: None, ..record })),
         ("an unreadable ownership mark", |record| {

@@ -306,7 +306,8 @@ async fn organization_keeps_its_alias_when_the_mark_changes() {
     let before = stage.realm(|realm| only(realm)["alias"].clone());
     let mut restored = ensure_partner(true);
     let Operation::Partner { change: PartnerChange::Apply { mark, .. }, .. } = &mut restored else { unreachable!() };
-    ("beta".clone_into(&mut mark.name), "another".clone_into(&mut mark.uid));
+    "beta".clone_into(&mut mark.name);
+    "another".clone_into(&mut mark.uid);
     for operation in [restored, ensure_partner(false)] {
         run(&stage, &operation).await.unwrap();
         assert_eq!(stage.realm(|realm| only(realm)["alias"].clone()), before, "{operation:?}");

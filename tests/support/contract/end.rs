@@ -167,7 +167,7 @@ pub async fn unmanaged_guest_keeps_a_disabled_login(subject: Subject) {
         subject.done(&admit(&address, at(10_000)), 10).await;
         match by_guestlist {
             Some(true) => {
-                drop(subject.done(&Operation::Guest { id: guest(name), change: GuestChange::DisableLogin }, 20).await)
+                drop(subject.done(&Operation::Guest { id: guest(name), change: GuestChange::DisableLogin }, 20).await);
             }
             Some(false) => assert!(subject.player.set_login(&address, false).unwrap()),
             None => {}

@@ -360,7 +360,7 @@ pub async fn returning_guest_has_the_record_of_a_new_one(subject: Subject) {
     let mut again = admit(&bob(), at(10_000));
     let Operation::Guest { change: GuestChange::Invite(new), .. } = &mut again else { unreachable!() };
     (new.mark, new.role, new.allowed) = (mark("robert", "u-robert"), GuestRole::GuestUser, [MfaMethod::TOTP].into());
-    ("beta".clone_into(&mut new.partner_name), "Robert".clone_into(&mut new.display_name));
+    (new.partner_name, new.display_name) = ("beta".to_owned(), "Robert".to_owned());
     let expected = new.record(&guest("bob"), at(60));
     let record = subject.done(&again, 60).await.guest.unwrap();
     let (revision, recent_mails) = (record.revision, record.recent_mails.clone());
