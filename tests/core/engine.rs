@@ -1,11 +1,12 @@
 //! The failures of tasks, and the data for readiness.
 
-use guestlist::cache::{Kind, ObjectRef};
+use guestlist::cache::{Kind, Object, ObjectCache, ObjectRef};
 use guestlist::directory::{Changed, GuestChange, GuestId, Operation, Owner};
 use guestlist::engine::queue::{Priority, Queue, QueueKey};
 use guestlist::engine::{Engine, Failure, wanted};
 use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 
 #[test]
 fn cause_of_each_failure_is_its_text_or_one_of_its_own() {
@@ -67,5 +68,54 @@ fn change_of_everything_needs_a_full_read_beside_any_other() {
         (vec![Changed::Everything, other], None),
     ] {
         assert_eq!(wanted(&changed.iter().cloned().collect()).map(|read| read.len()), read, "{changed:?}");
+    }
+}
+
+#[test]
+fn back_off_stays_short_after_the_clock_was_set_back() {
+    let key = QueueKey::from(ObjectRef::new(Kind::Membership, "partners", "bob"));
+    for hours in [1, 24, 24 * 365] {
+        let (mut queue, now) = (Queue::default(), Timestamp::UNIX_EPOCH);
+        let first = queue.back_off(&key, now);
+        let earlier = now - SignedDuration::from_hours(hours);
+        let second = queue.back_off(&key, earlier);
+        assert!(first.is_positive() && second <= SignedDuration::from_mins(2), "{hours} hours: {second:?}");
+        assert_eq!(queue.next_due(), Some(earlier + second));
+    }
+}
+
+/// An entry for a guest of another partner breaks a rule of the share.
+#[test]
+fn membership_elsewhere_affects_each_share_that_names_it() {
+    fn read(kind: &str, name: &str, version: u64, spec: &Value) -> Object {
+        let object = json!({
+            "apiVersion": "guestlist.dev/v1alpha1", "kind": kind, "spec": spec,
+            "metadata": {"namespace": "partners", "name": name, "uid": name, "resourceVersion": version.to_string()},
+        });
+        match kind {
+            "AccountShare" => Object::Share(serde_json::from_value(object).unwrap()),
+            _ => Object::Membership(serde_json::from_value(object).unwrap()),
+        }
+    }
+    for list in ["guestUsers", "roleOverrides", "exclude"] {
+        let entry = json!([{"name": "bob", "role": "Collaborator", "propagatedBy": "carol"}]);
+        let mut spec = json!({
+            "partnerRef": {"name": "acme"}, "account": "instagram", "sharedBy": "alice@host.example",
+        });
+        spec[list] = entry;
+        let member = |partner: &str| {
+            json!({
+                "partnerRef": {"name": partner}, "email": "bob@acme.example", "invitedBy": "alice@host.example",
+            })
+        };
+        let mut objects = ObjectCache::default();
+        let share = ObjectRef::new(Kind::Share, "partners", "instagram");
+        objects.apply(read("AccountShare", "instagram", 1, &spec));
+        for (version, partner) in [(2, "brio"), (3, "acme"), (4, "brio")] {
+            let touched = objects.apply(read("GuestMembership", "bob", version, &member(partner)));
+            assert!(touched.keys.contains(&share) || partner == "acme", "{list}: {partner} {version}");
+        }
+        let gone = objects.delete(&ObjectRef::new(Kind::Membership, "partners", "bob"), "bob");
+        assert!(gone.keys.contains(&share), "{list}");
     }
 }
