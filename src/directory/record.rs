@@ -447,25 +447,3 @@ impl Snapshot {
                 .is_some_and(|held| held.is_effective(guest.login, guest.joined_at.is_some(), &enrolled, now))
     }
 }
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn latest_mails_of_the_last_hour_are_remembered() {
-        let at = |second: i64| Timestamp::from_second(second).unwrap();
-        for interval in [1, 45, 60, 61, 3_599, 3_600] {
-            let mut mails = Vec::new();
-            for number in 0..200 {
-                mails = SentMail::with(&mails, "partners", at(number * interval));
-                let young = (0..=number).filter(|earlier| (number - earlier) * interval < SENT_KEPT.as_secs());
-                let young: Vec<_> = young.map(|earlier| at(earlier * interval)).collect();
-                let latest = &young[young.len().saturating_sub(MOST_SENT)..];
-                let kept: Vec<_> = mails.iter().map(|mail| mail.at).collect();
-                assert_eq!(kept, latest, "every {interval} s, after {number}");
-            }
-        }
-    }
-}

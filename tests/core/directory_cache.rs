@@ -401,3 +401,19 @@ fn deleted_guest_is_found_neither_by_id_nor_by_uid() {
     let uids = ["1", "2"].map(|uid| cache.live_by_uid(uid).is_some());
     assert_eq!((ids, uids), ([false, true], [false, true]));
 }
+
+/// At most 60 are remembered.
+#[test]
+fn latest_mails_of_the_last_hour_are_remembered() {
+    let at = |second: i64| Timestamp::from_second(second).unwrap();
+    for interval in [1, 45, 60, 61, 3_599, 3_600] {
+        let mut mails = Vec::new();
+        for number in 0..200 {
+            mails = SentMail::with(&mails, "partners", at(number * interval));
+            let young = (0..=number).filter(|earlier| (number - earlier) * interval < 3_600);
+            let young: Vec<_> = young.map(|earlier| at(earlier * interval)).collect();
+            let kept: Vec<_> = mails.iter().map(|mail| mail.at).collect();
+            assert_eq!(kept, young[young.len().saturating_sub(60)..], "every {interval} s, after {number}");
+        }
+    }
+}

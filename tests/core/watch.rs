@@ -93,14 +93,14 @@ async fn failure(client: Client) -> (String, usize) {
     let mut before = 0;
     loop {
         let input = tokio::time::timeout(std::time::Duration::from_mins(1), inbox.recv()).await;
-        match input.unwrap_or_else(|_| panic!("no failure is told")).unwrap() {
+        match input.unwrap_or_else(|_| panic!("no failure is reported")).unwrap() {
             Input::WatchFailed { problem, .. } => {
                 following.abort();
                 return (problem, before);
             }
             _ => before += 1,
         }
-        assert!(before < 100, "no failure is told");
+        assert!(before < 100, "no failure is reported");
     }
 }
 

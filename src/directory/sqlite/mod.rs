@@ -16,6 +16,7 @@ mod retention;
 mod rows;
 mod schema;
 pub mod simulated_guest;
+mod tables;
 mod worker;
 mod write;
 

@@ -159,7 +159,7 @@ pub async fn adopting_a_directory_takes_every_mark_and_the_leadership(subject: S
 }
 
 /// The user stays, and nothing that disabled the login is undone.
-pub async fn unmanaged_guest_keeps_a_disabled_login(subject: Subject) {
+pub async fn detached_guest_keeps_a_disabled_login(subject: Subject) {
     for (name, by_guestlist, enabled) in
         [("bob", None, true), ("carol", Some(true), false), ("dave", Some(false), false)]
     {

@@ -28,7 +28,7 @@ macro_rules! with_every_case {
             end::partner_is_purged_once_deactivated_and_unreferenced,
             end::the_adopted_are_never_purged,
             end::unmanaged_guest_becomes_unverified_user_without_access,
-            end::unmanaged_guest_keeps_a_disabled_login,
+            end::detached_guest_keeps_a_disabled_login,
             end::adopting_a_directory_takes_every_mark_and_the_leadership,
             end::adopting_a_directory_takes_ended_records_too,
             gate::a_guest_with_mfa_is_given_an_account,
