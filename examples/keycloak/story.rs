@@ -103,7 +103,7 @@ async fn bob_loses_his_factor(house: &House, bob: &Person<'_>, tokens: &Tokens) 
     house.partners(&["get", "gm", "bob"]).run();
     say("The operator has revoked bob's access and ended the session: the application gets no newer token");
     tell(&format!("Keycloak to the application: {}", is_over(bob, tokens).await));
-    withheld(house, "instagram");
+    withheld(house, "instagram").await;
 }
 
 async fn carol_is_excluded(house: &House, carol: &mut Person<'_>, tokens: &Tokens) -> Tokens {
@@ -205,8 +205,9 @@ async fn has(guest: &Person<'_>, tokens: &Tokens, expected: &[&str]) -> Tokens {
     newer
 }
 
-/// Shows the withheld guests of a share, and the reasons.
-fn withheld(house: &House, share: &str) {
+/// Waits until a share reports that it withholds bob's access, and shows the reason.
+async fn withheld(house: &House, share: &str) {
+    is(house, &format!("share/{share}"), "{.status.withheld[?(@.name==\"bob\")].reason}", "MfaNotEnrolled").await;
     let path = "--output=jsonpath={.status.withheld[?(@.name==\"bob\")]}{\"\\n\"}";
     house.partners(&["get", "share", share, path]).run();
 }

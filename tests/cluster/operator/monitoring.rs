@@ -17,6 +17,9 @@ const WITHOUT_DATA: [(&str, &str); 2] = [
 ];
 /// `$__rate_interval` as Grafana computes it for scrapes of one second: four of them.
 const RATE_INTERVAL: &str = "4s";
+/// One series after three scrapes of a ready leader.
+const READY_FOR_THREE_SCRAPES: &str = "sum_over_time(guestlist_leader[4s]) >= 3 \
+    unless on() max_over_time(guestlist_readiness_problem[4s]) > 0";
 
 /// Guests beside those of the common world: one is invited, and one is rejected.
 const MORE: &str = "
@@ -163,6 +166,9 @@ fn panels_have_data_and_alerts_match_the_state_of_the_operator() {
     has_alerts(&prometheus, &["GuestlistPolicyUnreadable", "GuestlistNoPolicy"]);
     stage.operator.policy(POLICY);
     stage.operator.is_ready();
+    has_alerts(&prometheus, healthy);
+    // An alert with a subquery sees a sample up to a second later than the others. It sees that the start has ended too.
+    has_series(&prometheus, READY_FOR_THREE_SCRAPES, 1);
     has_alerts(&prometheus, healthy);
     stage.operator.kill();
     has_alerts(&prometheus, &["GuestlistNoLeader"]);
