@@ -20,15 +20,18 @@ help: ## Lists the targets
 demo: needs-cargo ## Shows the operator on a real API server (KEEP=1 leaves it running); without Go, on files
 	@if command -v go >/dev/null; then $(MAKE) --no-print-directory demo-cluster; else \
 	  $(NO_GO); echo "Until then, this shows the same rules on files and a directory:"; \
-	  cargo build --locked && examples/without-a-cluster.sh; fi
+	  $(DEMO_BUILD) && examples/without-a-cluster.sh; fi
+
+# Optimization would take minutes.
+DEMO_BUILD := cargo build --locked --profile quick
 
 demo-cluster: needs-cargo needs-go
-	@[ -e target/controlplane/demo ] && [ -e target/debug/guestlist ] || { \
-	  echo "The first run builds guestlist, up to 4 minutes on two cores, and needs a Kubernetes API server: etcd,"; \
+	@[ -e target/controlplane/demo ] && [ -e target/quick/guestlist ] || { \
+	  echo "The first run builds guestlist, up to 3 minutes on two cores, and needs a Kubernetes API server: etcd,"; \
 	  echo "kube-apiserver and kubectl. It takes them from KUBEBUILDER_ASSETS or PATH, fetches them by setup-envtest in"; \
 	  echo "seconds, or builds them, up to 6 minutes on two cores. Later runs take about 20 seconds."; }
 	@cd tests/controlplane && go run . build --demo --out ../../target/controlplane
-	cargo build --locked
+	$(DEMO_BUILD)
 	@KEEP=$(KEEP) GUESTLIST_CONTROLPLANE=$${GUESTLIST_CONTROLPLANE:-$(CURDIR)/target/controlplane/demo} examples/demo.sh
 
 demo-keycloak: needs-cargo needs-go keycloak controlplane ## Shows the main job on a real Keycloak; needs Go, Java 21 and Maven
@@ -116,7 +119,7 @@ prometheus:
 
 gitops: needs-go ## Builds what the tests need of Flux and Argo CD (some minutes the first time)
 	@mkdir -p target/gitops
-	@cd tests/gitops && CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w" -o ../../target/gitops/ ./flux ./argocd
+	@cd tests/gitops && CGO_ENABLED=0 go build -trimpath -buildvcs=false -gcflags=all=-dwarf=false -ldflags "-s -w" -o ../../target/gitops/ ./flux ./argocd
 
 keycloak: ## Fetches Keycloak and builds its image, once; needs Java 21 and Maven
 	@tests/keycloak/build.sh
@@ -133,7 +136,7 @@ image-verify: needs-cargo needs-go ## Builds the image in two folders, compares 
 
 # The image of make test: quick to build, and for this machine.
 image-for-tests: needs-cargo needs-go
-	@tools/image/build.sh --out target/image/test --profile dev $(OWN_ARCH)
+	@tools/image/build.sh --out target/image/test --profile quick $(OWN_ARCH)
 
 chart: image controlplane ## Packages the chart with the digest of the image into target/chart
 	@mkdir -p target/chart

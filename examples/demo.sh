@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 bin=${GUESTLIST_CONTROLPLANE:-$PWD/target/controlplane/demo}
-built=${GUESTLIST_BUILT:-$PWD/target/debug}
+built=${GUESTLIST_BUILT:-$PWD/target/quick}
 export PATH=$built:$bin:$PATH
 dir=$(mktemp -d "${TMPDIR:-/tmp}/guestlist-demo.XXXXXX")
 export GUESTLIST_DIRECTORY=sqlite:$dir/directory.db

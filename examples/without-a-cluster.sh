@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-built=${GUESTLIST_BUILT:-$PWD/target/debug}
+built=${GUESTLIST_BUILT:-$PWD/target/quick}
 export PATH=$built:$PATH
 dir=$(mktemp -d "${TMPDIR:-/tmp}/guestlist-files.XXXXXX")
 trap 'rm -rf "$dir"' EXIT

@@ -217,7 +217,8 @@ func goBuild(path, pkg string, vars []string, said io.Writer) error {
 		ldflags += " -X " + v
 	}
 	unfinished := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".unfinished")
-	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", ldflags, "-o", unfinished}
+	// Without DWARF, which the linker would drop, the compiler takes a tenth less time.
+	args := []string{"build", "-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false", "-ldflags", ldflags, "-o", unfinished}
 	if _, counted := said.(*progress); counted {
 		args = append(args, "-v") // names each package that it compiles
 	}

@@ -13,7 +13,7 @@ while [ $# -gt 0 ]; do
         --out) out=$2; shift 2 ;;
         --profile) profile=$2; shift 2 ;;
         amd64 | arm64) archs+=("$1"); shift ;;
-        *) echo "image: unknown argument $1: use --out DIR, --profile release or dev, amd64, arm64" >&2; exit 2 ;;
+        *) echo "image: unknown argument $1: use --out DIR, --profile release or quick, amd64, arm64" >&2; exit 2 ;;
     esac
 done
 if [ -z "$out" ] || [ ${#archs[@]} -eq 0 ]; then
@@ -42,16 +42,9 @@ sysroot=$(rustc --print sysroot)
 rustflags="--remap-path-prefix=$root=/guestlist --remap-path-prefix=$target_dir=/guestlist/target"
 rustflags+=" --remap-path-prefix=$cargo_home=/cargo --remap-path-prefix=$sysroot=/rust"
 cflags="-ffile-prefix-map=$root=/guestlist -ffile-prefix-map=$cargo_home=/cargo -ffile-prefix-map=$tools=/zig"
-options=(--profile "$profile")
 case $profile in
-    release) folder=release ;;
-    # For tests: guestlist itself takes minutes to optimize.
-    dev)
-        folder=debug
-        rustflags+=" -Cdebuginfo=0 -Cstrip=symbols"
-        options+=(--config profile.dev.package.guestlist.opt-level=0)
-        ;;
-    *) echo "image: the profile is release or dev, not $profile" >&2; exit 2 ;;
+    release | quick) ;;
+    *) echo "image: the profile is release or quick, not $profile" >&2; exit 2 ;;
 esac
 
 given=()
@@ -70,8 +63,8 @@ for arch in "${archs[@]}"; do
     echo "image: building for $target" >&2
     env PATH="$tools/bin:$PATH" CARGO_ZIGBUILD_ZIG_PATH="$zig/zig" CARGO_ZIGBUILD_CACHE_DIR="$root/target/image/cache" \
         ZIG_GLOBAL_CACHE_DIR="$root/target/image/cache/zig" RUSTFLAGS="$rustflags" "CFLAGS_${target//-/_}=$cflags" \
-        cargo zigbuild --locked --bin guestlist --target "$target" "${options[@]}"
-    given+=("--binary=$arch=$target_dir/$target/$folder/guestlist")
+        cargo zigbuild --locked --bin guestlist --target "$target" --profile "$profile"
+    given+=("--binary=$arch=$target_dir/$target/$profile/guestlist")
 done
 
 # The tests make a second image by the same program and Zig.
