@@ -94,6 +94,8 @@ fn merge(old: &Value, new: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -102,5 +104,21 @@ mod tests {
         let new = json!({"a": 1, "b": {"c": 1, "d": 3}, "e": [1, 2]});
         assert_eq!(merge(&old, &new), json!({"b": {"d": 3}, "e": [1, 2], "f": null}));
         assert_eq!(merge(&old, &old), json!({}));
+    }
+
+    /// An object as of a status: without nulls, because a status omits absent fields.
+    fn object() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![(0..3).prop_map(Value::from), Just(json!([])), Just(json!([1])), Just(json!({}))];
+        let fields = |value| prop::collection::btree_map("[a-c]", value, 0..4).prop_map(|fields| json!(fields));
+        fields(leaf.prop_recursive(3, 20, 4, move |inner| fields(inner).boxed()).boxed())
+    }
+
+    proptest! {
+        #[test]
+        fn merge_patch_of_any_status_leads_to_the_new_one(old in object(), new in object()) {
+            let mut patched = old.clone();
+            json_patch::merge(&mut patched, &merge(&old, &new));
+            prop_assert_eq!(patched, new);
+        }
     }
 }

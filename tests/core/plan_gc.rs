@@ -356,6 +356,41 @@ fn live_mark_passes_to_other_name_of_the_same_partner_only() {
 }
 
 #[test]
+fn mark_passes_to_no_object_of_another_namespace() {
+    let mut world = World::shared();
+    world.workspace = guestlist::workspace_policy::WorkspacePolicy::parse(
+        "domains: [host.example]
+tenants:
+- {namespace: partners, hostAdmins: ['*@host.example']}
+- {namespace: others, hostAdmins: ['*@host.example']}
+",
+    )
+    .unwrap();
+    let moved = [(Kind::Partner, "acme"), (Kind::Membership, "bob")].map(|(kind, name)| {
+        let key = ObjectRef::new(kind, SPACE, name);
+        let mut object = world.objects[&key].clone();
+        let meta = match &mut object {
+            Object::Partner(object) => &mut object.metadata,
+            Object::Membership(object) => &mut object.metadata,
+            other => panic!("{other:?}"),
+        };
+        meta.namespace = Some("others".to_owned());
+        meta.uid = meta.uid.as_ref().map(|uid| format!("others-{uid}"));
+        meta.finalizers = None;
+        (ObjectRef::new(kind, "others", name), object)
+    });
+    for (key, object) in moved {
+        world.index.apply(object.clone());
+        world.objects.insert(key, object);
+    }
+    vanish(&mut world, Kind::Membership, "bob");
+    let others = ObjectRef::new(Kind::Membership, "others", "bob");
+    assert_eq!(world.plan(&others).steps, [], "the guest is not taken over");
+    let orphans: Vec<_> = planned(&world).orphans.into_iter().map(|orphan| orphan.address).collect();
+    assert_eq!(orphans, ["bob@acme.example"]);
+}
+
+#[test]
 fn a_deactivated_mark_passes_to_nobody_not_even_to_its_own_uid() {
     let mut world = World::shared();
     let key = ObjectRef::new(Kind::Membership, SPACE, "bob");
