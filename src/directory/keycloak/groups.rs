@@ -199,7 +199,7 @@ impl GroupStore<'_> {
         // Renamed groups do not count: guestlist's root has a fixed path.
         let is_ours = |group: &Group| group.path.is_empty() || group.path == format!("/{ROOT}/{}", group.name);
         if let Some(root) = self.known_root().await
-            && let Some(children) = optional(self.list(&root).await)?
+            && let Some(children) = optional(self.below_root(&root).await)?
             && children.iter().all(is_ours)
         {
             self.learn(&root, &children).await;
@@ -207,16 +207,25 @@ impl GroupStore<'_> {
         }
         self.forget().await;
         let Some(root) = self.find(None, ROOT).await? else { return Ok(Vec::new()) };
-        let children = optional(self.list(&root.id).await)?.unwrap_or_default();
+        let children = optional(self.below_root(&root.id).await)?.unwrap_or_default();
         self.learn(&root.id, &children).await;
         Ok(children)
     }
 
     async fn list(&self, parent: &str) -> Result<Vec<Group>, ClientError> {
-        let page = async |first, max| {
-            // Keycloak would count the subgroups of each group one by one.
-            let call = Call::get(LIST_CHILDREN, &["groups", parent, "children"]).with("subGroupsCount", false);
-            self.client.call(call.with("briefRepresentation", false).listing(first, max)).await?.read()
+        let page = async |first, max| self.client.call(children_of(parent).listing(first, max)).await?.read();
+        pages::all(PAGE, |group: &Group| &group.id, page).await
+    }
+
+    /// The groups directly below the root. They are few, so each page has the deadline of an ordinary call. Each poll
+    /// for changes begins with this listing, and so notices in time that the realm does not answer.
+    async fn below_root(&self, root: &str) -> Result<Vec<Group>, ClientError> {
+        let page = async |first: usize, max: usize| {
+            match self.client.call(children_of(root).with("first", first).with("max", max)).await {
+                // A smaller page would take as long again.
+                Err(late @ ClientError::Late { .. }) => Err(ClientError::Fault(late.into())),
+                answered => answered?.read(),
+            }
         };
         pages::all(PAGE, |group: &Group| &group.id, page).await
     }
@@ -330,6 +339,12 @@ impl GroupStore<'_> {
 /// The owner, from the groups directly below the root.
 pub fn owner(children: &[Group]) -> Option<Owner> {
     children.iter().find(|group| group.name == OWNER).and_then(read_owner)
+}
+
+/// A listing of the groups below a group. Keycloak would count the subgroups of each one by one.
+fn children_of(parent: &str) -> Call<'_> {
+    let call = Call::get(LIST_CHILDREN, &["groups", parent, "children"]).with("subGroupsCount", false);
+    call.with("briefRepresentation", false)
 }
 
 fn read_owner(group: &Group) -> Option<Owner> {
