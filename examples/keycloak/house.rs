@@ -4,18 +4,18 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::browser::Application;
 use crate::controlplane::ControlPlane;
 use crate::keycloak::{ADMIN, Keycloak, leashed};
 use crate::mail::Mail;
+use crate::person::{PORTAL, workspace};
 use crate::screen::{Shown, program, until};
 
-/// The realm, and the application that people sign in to.
+/// The realm.
 const REALM: &str = "workspace";
-pub const PORTAL: &str = "portal";
 const POLICY: &str = "examples/acme/workspace.yaml";
 /// The number of lines of the operator's log in an error report.
 const LOG_LINES: usize = 20;
@@ -73,16 +73,7 @@ impl House {
 
     /// The workspace of a company before guestlist: a realm with a mail server and an application.
     pub async fn make_realm(&self) {
-        let realm = json!({
-            "realm": REALM, "enabled": true,
-            "smtpServer": {"host": "127.0.0.1", "port": self.mail.port.to_string(), "from": "workspace@host.example"},
-            // A code may be used twice, so that the demo does not wait for the next half minute.
-            "otpPolicyType": "totp", "otpPolicyAlgorithm": "HmacSHA1", "otpPolicyDigits": 6, "otpPolicyPeriod": 30,
-            "otpPolicyLookAheadWindow": 1, "otpPolicyInitialCounter": 0, "otpPolicyCodeReusable": true,
-            "clients": [{"clientId": PORTAL, "publicClient": true, "standardFlowEnabled": true,
-                         "redirectUris": [Application::RETURN]}],
-        });
-        let (status, answer) = self.keycloak().admin("POST", "", Some(realm)).await;
+        let (status, answer) = self.keycloak().admin("POST", "", Some(workspace(REALM, self.mail.port))).await;
         assert_eq!(status, 201, "the realm is made: {answer}");
     }
 

@@ -12,9 +12,10 @@ mod controlplane;
 mod keycloak;
 #[path = "../../tests/support/mail.rs"]
 mod mail;
+#[path = "../../tests/support/person.rs"]
+mod person;
 
 mod house;
-mod person;
 mod screen;
 mod story;
 

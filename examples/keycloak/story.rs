@@ -1,8 +1,8 @@
 //! The scenes of the demo in order. Each waits for the state that it shows.
 
 use crate::browser::Tokens;
-use crate::house::{House, PORTAL};
-use crate::person::{Person, accounts};
+use crate::house::House;
+use crate::person::{PORTAL, Person, accounts};
 use crate::screen::{say, tell, until};
 
 const CAROL: &str = "carol@acme.example";

@@ -1,12 +1,29 @@
-//! A guest with a mailbox, a browser, and a phone that shows codes.
+//! A guest with a mailbox, a browser, and a phone that shows codes, and the realm of a workspace that they sign in to.
+#![allow(dead_code, reason = "each test file uses what it needs")]
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::browser::{Application, Browser, Tokens, code};
-use crate::mail::{Mail, unescape};
+use super::browser::{Application, Browser, Tokens, code};
+use super::mail::{Mail, unescape};
+
+/// The application that people sign in to.
+pub const PORTAL: &str = "portal";
 
 /// The password of every guest. The realm ends with the demo.
 const PASSWORD: &str = "Correct-horse-7";
+
+/// The realm of a company before guestlist, with a mail server on loopback and the application.
+pub fn workspace(realm: &str, mail: u16) -> Value {
+    json!({
+        "realm": realm, "enabled": true,
+        "smtpServer": {"host": "127.0.0.1", "port": mail.to_string(), "from": "workspace@host.example"},
+        // A code may be used twice, so that nobody waits for the next half minute.
+        "otpPolicyType": "totp", "otpPolicyAlgorithm": "HmacSHA1", "otpPolicyDigits": 6, "otpPolicyPeriod": 30,
+        "otpPolicyLookAheadWindow": 1, "otpPolicyInitialCounter": 0, "otpPolicyCodeReusable": true,
+        "clients": [{"clientId": PORTAL, "publicClient": true, "standardFlowEnabled": true,
+                     "redirectUris": [Application::RETURN]}],
+    })
+}
 
 pub struct Person<'a> {
     pub address: &'static str,
