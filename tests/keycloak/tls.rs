@@ -26,7 +26,7 @@ fn custom_authority_is_trusted_if_named_and_requested_otherwise() {
     multi(async {
         let realm = Keycloak::shared().realm("tls", json!({})).await;
         let authority = Authority::new();
-        let base = authority.stand_before(&Keycloak::shared().base).await;
+        let base = authority.stand_before(&Keycloak::shared().base);
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str, text: &str| {
             let path = folder.path().join(name);

@@ -1,12 +1,13 @@
-//! A certificate authority for one test, its certificate for 127.0.0.1, and a TLS proxy in front of a plain server.
+//! A certificate authority for one test, its certificates for addresses, and a TLS proxy in front of a plain server.
 
+use std::net::{IpAddr, TcpListener};
 use std::sync::Arc;
 
 use base64::Engine as _;
 use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 /// The ASN.1 tags that a certificate needs.
 mod tag {
@@ -117,18 +118,16 @@ impl Authority {
     }
 
     /// Starts a TLS proxy on loopback that forwards to a server, and returns its address. It ends with the runtime.
-    pub async fn stand_before(&self, server: &str) -> String {
-        let key = Key::new();
-        let names = der(tag::SEQUENCE, &[&der(tag::ADDRESS, &[&[127, 0, 0, 1]])]);
-        let extension = der(tag::SEQUENCE, &[&der(tag::OBJECT, &[OTHER_NAMES]), &der(tag::OCTETS, &[&names])]);
-        let leaf = CertificateDer::from(certificate("server of the tests", &key, NAME, &self.key, &extension));
-        let config = rustls::ServerConfig::builder()
-            .with_no_client_auth()
-            .with_single_cert(vec![leaf], PrivatePkcs8KeyDer::from(key.pkcs8).into())
-            .unwrap();
-        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    pub fn stand_before(&self, server: &str) -> String {
+        self.stand_at(TcpListener::bind("127.0.0.1:0").unwrap(), server)
+    }
+
+    /// The same at a listener, which may be in another network than the server.
+    pub fn stand_at(&self, listener: TcpListener, server: &str) -> String {
         let address = listener.local_addr().unwrap();
+        let acceptor = self.acceptor(address.ip());
+        listener.set_nonblocking(true).unwrap();
+        let listener = tokio::net::TcpListener::from_std(listener).unwrap();
         let server = server.trim_start_matches("http://").to_owned();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -141,5 +140,22 @@ impl Authority {
             }
         });
         format!("https://{address}")
+    }
+
+    /// The server's side of TLS, with a certificate for an address.
+    fn acceptor(&self, address: IpAddr) -> tokio_rustls::TlsAcceptor {
+        let key = Key::new();
+        let octets = match address {
+            IpAddr::V4(address) => address.octets().to_vec(),
+            IpAddr::V6(address) => address.octets().to_vec(),
+        };
+        let names = der(tag::SEQUENCE, &[&der(tag::ADDRESS, &[&octets])]);
+        let extension = der(tag::SEQUENCE, &[&der(tag::OBJECT, &[OTHER_NAMES]), &der(tag::OCTETS, &[&names])]);
+        let leaf = CertificateDer::from(certificate("server of the tests", &key, NAME, &self.key, &extension));
+        let config = rustls::ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![leaf], PrivatePkcs8KeyDer::from(key.pkcs8).into())
+            .unwrap();
+        tokio_rustls::TlsAcceptor::from(Arc::new(config))
     }
 }

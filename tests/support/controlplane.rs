@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
@@ -17,6 +18,9 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 use serde_json::Value;
 use tokio::runtime::Runtime;
+
+/// The address of a node in its own network, as in `tests/controlplane/node.go`.
+const NODE_ADDRESS: &str = "10.1.0.1";
 
 /// A running etcd and kube-apiserver, with a directory of their own.
 pub struct ControlPlane {
@@ -181,6 +185,30 @@ impl ControlPlane {
         let mut command = Command::new("nsenter");
         command.arg(format!("--mount=/proc/{pid}/ns/mnt")).arg("--").arg(program);
         command
+    }
+
+    /// A listener in the network of the node, at the address that its pods reach the node by. The machine's own network
+    /// has nothing of it.
+    #[cfg(target_os = "linux")]
+    #[track_caller]
+    pub fn listen_in_node(&self) -> TcpListener {
+        use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+        use std::os::fd::AsFd as _;
+        let pid = self.node.as_ref().expect("there is a node");
+        let network = fs::File::open(format!("/proc/{pid}/ns/net")).expect("the network of the node is there");
+        // The namespace is that of a thread. A listener keeps the one in which it was made.
+        let listening = std::thread::spawn(move || {
+            move_into_link_name_space(network.as_fd(), Some(LinkNameSpaceType::Network))
+                .expect("root may enter the network of the node");
+            TcpListener::bind((NODE_ADDRESS, 0)).expect("the node has its address")
+        });
+        listening.join().expect("the listener was made")
+    }
+
+    /// Only Linux has nodes.
+    #[cfg(not(target_os = "linux"))]
+    pub fn listen_in_node(&self) -> TcpListener {
+        panic!("there is no node")
     }
 
     /// kubectl as cluster administrator.
