@@ -1,8 +1,10 @@
 //! A cluster of one node that runs pods, with the packaged chart, and the views of the operator in its pod.
+#![allow(dead_code, reason = "each test uses what it needs")]
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use serde_json::Value;
@@ -38,6 +40,31 @@ spec:
       - matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [node]}]
 ";
 
+/// The manifests of `examples/acme`.
+const ACME: [&str; 3] = ["partners", "memberships", "shares"];
+/// A guest that a Host Admin invites.
+pub(super) const NEWCOMER: &str = "apiVersion: guestlist.dev/v1alpha1
+kind: GuestMembership
+metadata: {name: peggy, namespace: partners}
+spec: {partnerRef: {name: acme}, email: peggy@acme.example, invitedBy: alice@host.example}
+";
+
+/// The time since a trouble or its end. It is printed for the reader, and never compared.
+pub(super) struct Stopwatch {
+    since: String,
+    began: Instant,
+}
+
+impl Stopwatch {
+    pub(super) fn start(since: &str) -> Self {
+        Self { since: since.to_owned(), began: Instant::now() }
+    }
+
+    pub(super) fn lap(&self, seen: &str) {
+        println!("{:.1} s from {} to {seen}", self.began.elapsed().as_secs_f64(), self.since);
+    }
+}
+
 /// The guests of the directory with their access, and the time of the last mail to each address.
 pub(super) type Guests = (Value, BTreeMap<String, String>);
 
@@ -49,19 +76,38 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    /// Starts the node, and waits until it is Ready.
-    pub(super) fn start(packages: &Path) -> Self {
+    /// Starts the node, and waits until it is Ready. `None`: the machine cannot run one, and the output says why.
+    pub(super) fn start() -> Option<Self> {
+        let packages = Path::new(ROOT).join("target/node/packages");
+        if let Some(reason) = ControlPlane::without_node(&packages) {
+            println!("No node: {reason}. Only the tests of image.rs run the program of the image.");
+            return None;
+        }
         let built = |path: &str| Path::new(ROOT).join("target").join(path);
         let images = [built("image/test/guestlist.tar"), built("node/pause/pause.tar")];
-        let plane = ControlPlane::start_with_node(packages, &images);
+        let plane = ControlPlane::start_with_node(&packages, &images);
         let folder = plane.dir().join("reader");
         Image::built().package_chart(&folder.join("target/chart"));
         fs::write(folder.join("values.yaml"), VALUES).unwrap();
-        let cluster = Self { plane, folder, packages: packages.to_owned() };
+        let cluster = Self { plane, folder, packages };
         cluster.kubectl("wait node/node --for=create --timeout=4m");
         cluster.kubectl("wait node/node --for=condition=Ready --timeout=4m");
         cluster.plane.apply(&VOLUME.replace("VOLUME_FOLDER", VOLUME_FOLDER));
-        cluster
+        Some(cluster)
+    }
+
+    /// Applies `examples/acme`. Returns the memberships that a Host Admin invites, and those that wait for a Guest Admin.
+    pub(super) fn declare_acme(&self) -> (Vec<Value>, Vec<Value>) {
+        self.kubectl("create namespace partners");
+        for file in ACME {
+            self.kubectl_with("apply --server-side -f -", &read(&format!("examples/acme/{file}.yaml")));
+        }
+        let memberships = read("examples/acme/memberships.yaml");
+        let guests = memberships.split("\n---\n").map(|text| serde_saphyr::from_str(text).unwrap());
+        let is_first = |guest: &Value| guest["spec"]["invitedBy"].as_str().unwrap().ends_with("@host.example");
+        let (first, later): (Vec<Value>, Vec<Value>) = guests.partition(is_first);
+        assert!(first.len() > 5 && later.len() > 2, "{first:?} {later:?}");
+        (first, later)
     }
 
     #[track_caller]
@@ -82,7 +128,7 @@ impl Cluster {
         let shown = [
             &["get", "pods,pvc,nodes", "--all-namespaces", "--output=wide"][..],
             &["get", "events", "--namespace=guestlist"],
-            &["logs", "--namespace=guestlist", "deployment/guestlist", "--tail=30"],
+            &["logs", "--namespace=guestlist", "--selector=app.kubernetes.io/name=guestlist", "--prefix", "--tail=30"],
             &["get", "lp,gm,share", "--namespace=partners"],
         ];
         shown.map(|words| self.plane.kubectl(words)).map(|said| said.stdout + &said.stderr).concat()
@@ -176,15 +222,64 @@ impl Cluster {
         });
     }
 
-    /// The name and the number of restarts of the operator's pod.
+    /// The name and the number of restarts of the operator's only pod.
     #[track_caller]
     pub(super) fn pod(&self) -> (String, u64) {
+        let mut pods = self.pods();
+        assert_eq!(pods.len(), 1, "{}", self.state());
+        pods.pop_first().unwrap()
+    }
+
+    /// The names of the operator's pods, and the number of restarts of each.
+    #[track_caller]
+    pub(super) fn pods(&self) -> BTreeMap<String, u64> {
         let pods = self.kubectl("--namespace guestlist get pods --output json");
         let pods: Value = serde_json::from_str(&pods).unwrap();
-        assert_eq!(pods["items"].as_array().map(Vec::len), Some(1), "{}", self.state());
-        let pod = &pods["items"][0];
-        let restarts = pod["status"]["containerStatuses"][0]["restartCount"].as_u64().unwrap();
-        (pod["metadata"]["name"].as_str().unwrap().to_owned(), restarts)
+        let pod = |pod: &Value| {
+            let restarts = pod["status"]["containerStatuses"][0]["restartCount"].as_u64().unwrap();
+            (pod["metadata"]["name"].as_str().unwrap().to_owned(), restarts)
+        };
+        pods["items"].as_array().unwrap().iter().map(pod).collect()
+    }
+
+    /// The pod that holds the Lease.
+    #[track_caller]
+    pub(super) fn leader(&self) -> String {
+        eventually("an operator leads", || {
+            let field = "{.spec.holderIdentity}";
+            let holder = self.kubectl(&format!("--namespace guestlist get lease guestlist --output jsonpath={field}"));
+            if holder.is_empty() { Err(self.state()) } else { Ok(holder) }
+        })
+    }
+
+    /// The versions of all partners, memberships and shares.
+    #[track_caller]
+    pub(super) fn versions(&self) -> String {
+        let columns = "custom-columns=K:.kind,N:.metadata.name,V:.metadata.resourceVersion";
+        self.kubectl(&format!("--namespace partners get lp,gm,share --output {columns}"))
+    }
+
+    /// Waits until nothing was written during some looks. The operator may delay the counts of a status by 5 s.
+    #[track_caller]
+    pub(super) fn rests(&self) {
+        let (mut last, mut quiet) = (String::new(), 0);
+        eventually("nothing is written", || {
+            let now = self.versions();
+            quiet = if now == last { quiet + 1 } else { 0 };
+            last = now;
+            if quiet >= 15 {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(400));
+            Err(last.clone())
+        });
+    }
+
+    /// Suspends a guest, or ends the suspension.
+    #[track_caller]
+    pub(super) fn suspend(&self, object: &str, suspended: bool) {
+        let patch = format!(r#"{{"spec":{{"suspended":{suspended}}}}}"#);
+        self.kubectl(&format!("--namespace partners patch {object} --type merge --patch {patch}"));
     }
 
     #[track_caller]
@@ -219,55 +314,76 @@ impl Cluster {
         statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
     }
 
-    /// The answer of the operator in its pod: the status and the body.
+    /// The answer of the operator in a pod: the status and the body.
     #[track_caller]
-    fn answer(&mut self, port: u16, path: &str) -> (u64, String) {
-        let address = self.kubectl("--namespace guestlist get pods --output jsonpath={.items[0].status.podIP}");
+    fn answer(&mut self, pod: &str, port: u16, path: &str) -> (u64, String) {
+        let field = "{.status.podIP}";
+        let address = self.kubectl(&format!("--namespace guestlist get pod {pod} --output jsonpath={field}"));
         self.plane.get(&format!("http://{address}:{port}{path}"))
     }
 
-    /// Waits until the metrics have a line.
+    /// The status and the text of the readiness of a pod.
+    #[track_caller]
+    pub(super) fn readiness(&mut self, pod: &str) -> (u64, String) {
+        self.answer(pod, 8081, "/readyz")
+    }
+
+    /// The metrics of a pod.
+    #[track_caller]
+    pub(super) fn metrics(&mut self, pod: &str) -> String {
+        self.answer(pod, 8080, "/metrics").1
+    }
+
+    /// Waits until the metrics of the leader have a line.
     #[track_caller]
     pub(super) fn measures(&mut self, line: &str) {
+        let leader = self.leader();
         eventually(&format!("the metrics have {line:?}"), || {
-            let (_, metrics) = self.answer(8080, "/metrics");
+            let metrics = self.metrics(&leader);
             if metrics.lines().any(|found| found == line) { Ok(()) } else { Err(metrics) }
         });
     }
 
-    /// Waits until the operator is not ready for a reason: at /readyz with these words, for its alert, and as a pod.
+    /// Waits until the leader is not ready for a reason: at /readyz with these words, for its alert, and as a pod.
     #[track_caller]
-    pub(super) fn is_unready(&mut self, reason: &str, words: &str) {
-        eventually(&format!("/readyz says {reason} and {words:?}"), || match self.answer(8081, "/readyz") {
+    pub(super) fn is_unready(&mut self, reason: &str, words: &str, watch: &Stopwatch) {
+        let leader = self.leader();
+        eventually(&format!("/readyz says {reason} and {words:?}"), || match self.readiness(&leader) {
             (503, said) if said.lines().any(|line| line.starts_with(reason) && line.contains(words)) => Ok(()),
             (status, said) => Err(format!("{status} {said}\n{}", self.state())),
         });
+        watch.lap("/readyz");
         let series = format!("guestlist_readiness_problem{{reason=\"{reason}\"}}");
         assert_eq!(expression(&format!("Guestlist{reason}")), format!("max by (namespace, job) ({series}) == 1"));
         self.measures(&format!("{series} 1"));
-        self.kubectl("--namespace guestlist wait pods --all --for=condition=Ready=False --timeout=4m");
+        watch.lap("the metric of the alert");
+        self.kubectl(&format!("--namespace guestlist wait pod/{leader} --for=condition=Ready=False --timeout=4m"));
+        watch.lap("the pod that is not Ready");
     }
 
-    /// Waits until the operator is ready: at /readyz, without a reason for an alert, and as a pod.
+    /// Waits until the operator is ready: at /readyz, without a reason for an alert, and as pods.
     #[track_caller]
-    pub(super) fn is_ready(&mut self, reason: &str) {
-        eventually("/readyz says ok", || match self.answer(8081, "/readyz") {
+    pub(super) fn is_ready(&mut self, reason: &str, watch: &Stopwatch) {
+        let leader = self.leader();
+        eventually("/readyz says ok", || match self.readiness(&leader) {
             (200, _) => Ok(()),
             (status, said) => Err(format!("{status} {said}\n{}", self.state())),
         });
+        watch.lap("/readyz");
         self.measures(&format!("guestlist_readiness_problem{{reason=\"{reason}\"}} 0"));
         self.kubectl("--namespace guestlist wait pods --all --for=condition=Ready --timeout=4m");
+        watch.lap("the Ready pod");
     }
 
-    /// `kill -9` for the container of a pod.
+    /// Sends a signal to the container of a pod.
     #[track_caller]
-    pub(super) fn kill_container(&self, pod: &str) {
+    pub(super) fn signal_container(&self, pod: &str, signal: &str) {
         let field = "{.status.containerStatuses[0].containerID}";
         let container = self.kubectl(&format!("--namespace guestlist get pod {pod} --output jsonpath={field}"));
         let container = container.strip_prefix("containerd://").unwrap();
         let mut ctr = self.plane.program_in_node(&self.packages.join("usr/bin/ctr"));
         ctr.args(["--address=/run/guestlist-node/containerd.sock", "--namespace=k8s.io"]);
-        let output = ctr.args(["tasks", "kill", "--signal=SIGKILL", container]).output().unwrap();
+        let output = ctr.args(["tasks", "kill", "--signal", signal, container]).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 }

@@ -5,25 +5,16 @@ mod cluster;
 mod trouble;
 
 use std::fs;
-use std::path::Path;
 
 use serde_json::Value;
 
 use self::cluster::{Cluster, VALUES};
 use crate::demo::running;
-use crate::support::controlplane::ControlPlane;
 use crate::support::docs::read;
-
-const ACME: [&str; 3] = ["partners", "memberships", "shares"];
 
 #[test]
 fn release_on_a_node_serves_until_it_is_uninstalled() {
-    let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/node/packages");
-    if let Some(reason) = ControlPlane::without_node(&packages) {
-        println!("No node: {reason}. Only the tests of image.rs run the program of the image.");
-        return;
-    }
-    let mut cluster = Cluster::start(&packages);
+    let Some(mut cluster) = Cluster::start() else { return };
     cluster.install_baseline();
     cluster.rolled_out();
     import_and_converge(&cluster);
@@ -50,17 +41,9 @@ fn release_on_a_node_serves_until_it_is_uninstalled() {
 /// The accounts by standard input, and all guests of `examples/acme` until they are Active.
 fn import_and_converge(cluster: &Cluster) {
     cluster.guestlist("directory import -", &read("examples/acme/directory.yaml"));
-    cluster.kubectl("create namespace partners");
-    for file in ACME {
-        cluster.kubectl_with("apply --server-side -f -", &read(&format!("examples/acme/{file}.yaml")));
-    }
-    let memberships = read("examples/acme/memberships.yaml");
-    let guests: Vec<Value> = memberships.split("\n---\n").map(|text| serde_saphyr::from_str(text).unwrap()).collect();
-    // Guests that a Guest Admin invites wait until the Guest Admin is Active.
-    let is_first = |guest: &&Value| guest["spec"]["invitedBy"].as_str().unwrap().ends_with("@host.example");
-    let (first, later): (Vec<_>, Vec<_>) = guests.iter().partition(is_first);
-    assert!(first.len() > 5 && later.len() > 2, "{guests:?}");
-    for guest in first.into_iter().chain(later) {
+    let (first, later) = cluster.declare_acme();
+    let guests = [first, later].concat();
+    for guest in &guests {
         join(cluster, guest);
     }
     cluster.all_are_active();
