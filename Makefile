@@ -47,7 +47,7 @@ test: needs-cargo controlplane keycloak gitops image-for-tests node prometheus t
 	  $(TIMED_TEST) --no-fail-fast || status=1; $(TIMED_TEST) --test keycloak || status=1; \
 	  set +x; $(SLOWEST_TESTS) --report; exit $$status
 
-test-keycloak: needs-cargo controlplane keycloak gitops prometheus timer ## Runs on Keycloak all that runs on the embedded directory (7 minutes)
+test-keycloak: needs-cargo controlplane keycloak gitops image-for-tests node prometheus timer ## Runs on Keycloak all that runs on the embedded directory (7 minutes)
 	@status=0; set -x; $(TIMED_TEST) --test keycloak --features keycloak-whole || status=1; \
 	  set +x; $(SLOWEST_TESTS) --report; exit $$status
 

@@ -139,6 +139,7 @@ fn prepare(plane: &ControlPlane, folder: &Path) {
     write("acme/partner.yaml", &readme);
     write("values.yaml", &block(STARTED, "image:").text);
     write("guestlist.secret", "secret");
+    write("ca.crt", "certificate");
     Image::built().package_chart(&folder.join("target/chart"));
     let namespaces = ["argocd", "guestlist", "partners"]
         .map(|name| format!("---\napiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}}}\n"));

@@ -13,17 +13,18 @@ mod support {
     pub mod contract;
     pub mod controlplane;
     pub mod dice;
-    #[cfg(feature = "keycloak-whole")]
     pub mod docs;
     #[cfg(feature = "keycloak-whole")]
     pub mod gitops;
     #[allow(dead_code, reason = "what the embedded directory's tests need besides")]
     pub mod harness;
+    pub mod image;
     pub mod import_files;
     pub mod keycloak;
     pub mod looking;
     pub mod mail;
     pub mod operator;
+    pub mod person;
     #[cfg(feature = "keycloak-whole")]
     pub mod prometheus;
     pub mod proxy;
@@ -52,6 +53,7 @@ mod imported;
 mod killed;
 mod listings;
 mod lost_responses;
+mod node;
 mod observer;
 mod operated;
 mod pages;
