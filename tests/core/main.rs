@@ -22,6 +22,7 @@ mod check;
 mod crds;
 mod crds_compatibility;
 mod cycles;
+mod delays;
 mod directory_cache;
 mod directory_source;
 mod engine;

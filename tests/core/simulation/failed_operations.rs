@@ -52,6 +52,27 @@ fn all_is_well(sim: &mut Sim) {
     walk::is_at_rest(sim);
 }
 
+/// The time from a change that the directory does not accept until readiness and all statuses show it.
+pub fn shows_after() -> SignedDuration {
+    let mut sim = Sim::new(0);
+    walk::begin(&mut sim);
+    sim.cursed = ["bob", "carol", "dave"].map(|name| email(&format!("{name}@acme.example"))).into();
+    sim.takes_nothing = true;
+    let began = sim.now;
+    sim.edit(Share, "instagram", json!({"suspended": true}));
+    let shows = |sim: &Sim| {
+        let missing = sim.engine.health().missing();
+        ALL.iter().all(|(kind, name)| ready(sim, *kind, name).1 == "DirectoryUnavailable")
+            && missing.iter().any(|line| line.starts_with("DirectoryUnavailable: "))
+    };
+    while !shows(&sim) {
+        if !sim.step() {
+            sim.now = sim.next_check().expect("the operation is tried again");
+        }
+    }
+    sim.now.duration_since(began)
+}
+
 #[test]
 fn guest_with_unrevoked_access_is_not_reported_without_it() {
     let mut sim = Sim::new(0);
