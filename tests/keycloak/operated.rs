@@ -161,6 +161,26 @@ spec:
 }
 
 #[test]
+fn accounts_imported_while_the_operator_runs_are_noticed_by_events() {
+    let mut stage = Stage::prepare();
+    stage.operator.resync = "1h";
+    stage.operator.start();
+    stage.settle();
+    stage.apply(
+        "
+apiVersion: guestlist.dev/v1alpha1
+kind: AccountShare
+metadata: {name: billing, namespace: partners}
+spec: {partnerRef: {name: acme}, account: billing, sharedBy: alice@host.example}
+",
+    );
+    stage.partners().says("share/billing", "AccountNotFound");
+    let people = "accounts: [{name: billing, owners: [alice@host.example]}]";
+    stage.operator.import(people);
+    stage.operator.has_access(crate::support::harness::CAROL, &["billing:Collaborator", "instagram:Manager"]);
+}
+
+#[test]
 fn guest_with_deleted_user_is_invited_again_by_operator() {
     let mut stage = Stage::prepare();
     stage.operator.start();

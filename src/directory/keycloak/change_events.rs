@@ -61,6 +61,7 @@ struct Event {
     auth_details: Option<Author>,
     resource_path: Option<String>,
     resource_type: Option<String>,
+    operation_type: String,
     /// In users' events.
     user_id: Option<String>,
     #[serde(rename = "type")]
@@ -86,6 +87,10 @@ struct About<'a> {
     organizations: BTreeSet<&'a str>,
     /// Organizations whose members or invitations changed.
     peopled: BTreeSet<&'a str>,
+    /// Users that our own service account created.
+    created: BTreeSet<&'a str>,
+    /// Groups that our own service account wrote.
+    written: BTreeSet<&'a str>,
 }
 
 impl<'a> About<'a> {
@@ -101,6 +106,16 @@ impl<'a> About<'a> {
             (Some("GROUP"), ["groups", group, ..]) => self.groups.insert(group),
             (_, ["organizations", organization, "members" | "invitations", ..]) => self.peopled.insert(organization),
             (_, ["organizations", organization, ..]) => self.organizations.insert(organization),
+            _ => false,
+        };
+    }
+
+    /// Adds an event of our own service account. It may be that of a command, such as an import.
+    fn add_own(&mut self, event: &'a Event) {
+        let parts: Vec<&'a str> = event.resource_path.as_deref().unwrap_or_default().split('/').collect();
+        match (event.resource_type.as_deref(), parts.as_slice()) {
+            (Some("USER"), ["users", user]) if event.operation_type == "CREATE" => self.created.insert(user),
+            (Some("GROUP"), ["groups", group, ..]) => self.written.insert(group),
             _ => false,
         };
     }
@@ -194,7 +209,7 @@ impl Inner {
         if events.len() >= MOST {
             return Ok(Changes { cursor: Cursor(cursor), changed: [Changed::Everything].into() });
         }
-        let known = self.event_cursor.with(|state| (state.cursor == since.0).then(|| std::mem::take(&mut state.ids)));
+        let known = self.event_cursor.with(|state| (state.cursor == since.0).then(|| state.ids.clone()));
         let us = self.client.subject().await?;
         let mut about = About::default();
         for event in &events {
@@ -204,11 +219,14 @@ impl Inner {
                 Some(known) => !known.contains(&(event.time, event.id.clone())),
                 None => event.time > since.0,
             };
-            if new && !ours {
-                about.add(event);
+            match (new, ours) {
+                (true, false) => about.add(event),
+                (true, true) => about.add_own(event),
+                (false, _) => {}
             }
         }
-        let changed = self.changed(&about).await?;
+        let mut changed = self.changed(&about).await?;
+        changed.extend(self.changed_by_command(&about).await?);
         let next_from = read_from(cursor, now);
         let read_again = events.into_iter().filter(|event| event.time >= next_from);
         let ids = read_again.map(|event| (event.time, event.id)).collect();
@@ -264,6 +282,29 @@ impl Inner {
         Ok(changed)
     }
 
+    /// The changes that commands made with our own service account. The operator itself writes no account, and creates
+    /// no user without a mark.
+    async fn changed_by_command(&self, about: &About<'_>) -> Result<BTreeSet<Changed>, Error> {
+        let mut changed = BTreeSet::new();
+        for id in about.created.iter().filter(|id| self.cache.address_of(id).is_none()) {
+            let user = self.users().user(id).await?.filter(|user| !guest::is_marked(user));
+            changed.extend(user.and_then(|user| Email::parse(&user.email).ok()).map(Changed::User));
+        }
+        if about.written.is_empty() {
+            return Ok(changed);
+        }
+        let accounts = self.groups().id(Some(groups::Branch::Accounts)).await?;
+        for id in &about.written {
+            if *id == accounts {
+                changed.insert(Changed::Everything);
+            } else if !self.groups().is_known(id).await {
+                let group = self.group(id).await?.filter(|group| group.parent_id.as_ref() == Some(&accounts));
+                changed.extend(group.map(|group| Changed::Account(group.name)));
+            }
+        }
+        Ok(changed)
+    }
+
     async fn is_partner(&self, organization: &str) -> Result<bool, Error> {
         let read = self.read_organization(organization).await?;
         Ok(!organizations::records(read.into_iter().collect()).is_empty())
@@ -299,13 +340,14 @@ impl Inner {
         if id == accounts {
             return Ok(Some(Changed::Everything));
         }
-        match optional(self.client.call(Call::get(GET_GROUP, &["groups", id])).await)? {
-            Some(answer) => {
-                let group: Group = answer.read()?;
-                Ok((group.parent_id == Some(accounts)).then_some(Changed::Account(group.name)))
-            }
-            None => Ok(Some(Changed::Everything)),
-        }
+        let Some(group) = self.group(id).await? else { return Ok(Some(Changed::Everything)) };
+        Ok((group.parent_id == Some(accounts)).then_some(Changed::Account(group.name)))
+    }
+
+    /// A group, if it exists.
+    async fn group(&self, id: &str) -> Result<Option<Group>, Error> {
+        let answer = optional(self.client.call(Call::get(GET_GROUP, &["groups", id])).await)?;
+        Ok(answer.map(|answer| answer.read()).transpose()?)
     }
 }
 

@@ -108,6 +108,11 @@ impl GroupStore<'_> {
         Ok(id)
     }
 
+    /// Whether a group is the root or a branch, and known.
+    pub async fn is_known(&self, id: &str) -> bool {
+        self.known.0.lock().await.values().any(|known| known == id)
+    }
+
     async fn known_root(&self) -> Option<String> {
         self.known.0.lock().await.get(&None).cloned()
     }

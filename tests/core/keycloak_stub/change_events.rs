@@ -3,8 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use guestlist::directory::import::UserChanges;
 use guestlist::directory::{
-    Changed, Cursor, DirectoryReader as _, DirectoryWriter as _, Error, GuestChange, Operation,
+    AccountRecord, Changed, Cursor, DirectoryReader as _, DirectoryWriter as _, Error, GuestChange, Import, Operation,
+    UserRecord,
 };
 use serde_json::{Value, json};
 
@@ -191,6 +193,30 @@ async fn own_change_results_in_no_hint() {
     let demote = Operation::Guest { id: guest(), change: GuestChange::Demote };
     stage.directory.execute(&demote, None, at(1000), stage.epoch()).await.unwrap();
     assert_eq!(stage.directory.changes(cursor).await.unwrap().changed, BTreeSet::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn command_with_the_service_account_of_the_operator_is_noticed() {
+    let (stage, mut cursor) = stage(State::Given.realm().await).await;
+    let command = stage.restarted();
+    let mut changed = async || {
+        let changes = stage.directory.changes(cursor).await.unwrap();
+        cursor = changes.cursor;
+        changes.changed
+    };
+    let zoe = UserRecord { email: email("zoe@host.example"), name: "Zoe".to_owned(), enabled: true, verified: true };
+    let billing = AccountRecord { name: "billing".to_owned(), owners: vec![zoe.email.clone()], deleted: false };
+    let import = Import { users: vec![zoe.clone()], accounts: vec![billing] };
+    for (rehearsal, noticed) in [(true, vec![]), (false, vec![Changed::Everything, Changed::User(zoe.email.clone())])] {
+        command.directory.import(&import, UserChanges::Add, rehearsal).await.unwrap();
+        assert_eq!(changed().await, noticed.into_iter().collect(), "rehearsal: {rehearsal}");
+        assert_eq!(changed().await, BTreeSet::new(), "it is noticed once");
+    }
+    let account = || BTreeSet::from([Changed::Account("billing".to_owned())]);
+    assert!(command.directory.set_owner("billing", &[email("alice@host.example")].into()).await.unwrap());
+    assert_eq!(changed().await, account());
+    assert!(command.directory.set_deleted("billing", true).await.unwrap());
+    assert_eq!(changed().await, account());
 }
 
 #[tokio::test(start_paused = true)]

@@ -202,7 +202,14 @@ impl Realm {
                 "organizations" => "ORGANIZATION",
                 _ => "USER",
             };
-            let event = json!({"authDetails": {"userId": asked.author}, "resourceType": kind, "resourcePath": resource.join("/")});
+            let operation = match asked.method.as_str() {
+                "POST" if answer.created.is_some() => "CREATE",
+                "POST" => "ACTION",
+                "PUT" => "UPDATE",
+                _ => "DELETE",
+            };
+            let event = json!({"authDetails": {"userId": asked.author}, "operationType": operation, "resourceType": kind,
+                               "resourcePath": resource.join("/")});
             self.tell(false, event);
         }
         answer
