@@ -41,7 +41,7 @@ fn guestlist(arguments: &[&str], input: &str) -> Said {
 fn image_of_one_binary_has_one_digest() {
     let again = tempfile::tempdir().unwrap();
     let target = Path::new(ROOT).join("target");
-    let binary = target.join(format!("{}-unknown-linux-musl/debug/guestlist", std::env::consts::ARCH));
+    let binary = target.join(format!("{}-unknown-linux-musl/quick/guestlist", std::env::consts::ARCH));
     let said = run(
         Command::new(target.join("image/image")).arg("pack").args(["--root", ROOT]).args([
             &format!("--zig={}", target.join("image/zig").display()),
