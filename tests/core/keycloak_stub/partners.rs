@@ -109,6 +109,8 @@ async fn suspended_partner_stays_on_for_members_of_others() {
         let stage = stage(realm).await;
         run(&stage, &ensure_partner(true)).await.unwrap();
         assert_eq!(stage.realm(|realm| only(realm)["enabled"] == true), enabled, "{state:?}, {stranger}");
+        let read = stage.restarted().directory.partner(&acme()).await.unwrap().unwrap();
+        assert_eq!(read.integrity, Integrity::Intact, "{state:?}, {stranger}: nothing to write again");
         // A new owner of the realm changes nothing about that.
         let owner = Owner { installation: "prod".to_owned(), cluster: "c-2".to_owned() };
         stage.directory.take_over(&owner).await.unwrap();
