@@ -68,7 +68,7 @@ pub struct Reconcile {
     pub kind: Option<Kind>,
     /// The outcome.
     pub outcome: ReconcileOutcome,
-    /// The time from its begin to its end.
+    /// The time from its start to its end.
     pub took: SignedDuration,
     /// Whether the last reconcile of the key had failed.
     pub retry: bool,

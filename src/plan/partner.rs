@@ -127,7 +127,7 @@ fn display_name(entry: &Partner) -> String {
 /// existed when the deletion began. In both cases the record is deactivated only when no live guest and no grant is
 /// left.
 fn remove(inputs: Inputs<'_>, partner: &EvaluatedPartner<'_>, entry: &Partner) -> Plan {
-    // Objects created after the begin of a cascade are not deleted, and do not delay it.
+    // Objects created after the start of a cascade are not deleted, and do not delay it.
     let left = match partner.cascade_since() {
         Some(since) => objects_of(inputs, partner).filter(|(_, meta)| existed_at(meta, since)).count(),
         None => {

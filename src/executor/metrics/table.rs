@@ -61,7 +61,7 @@ metrics! {
     READINESS = Gauge "readiness_problem" ["reason"] "1 for each cause for not being ready";
     LEADER = Gauge "leader" [] "1 if this process is the leader, 0 if it is a standby";
     BUILD = Gauge "build_info" ["version"] "1, with the version of this process";
-    RECONCILES = Histogram "reconcile_duration_seconds" ["kind", "outcome"] "Time from the begin of a reconcile until the object has converged or the reconcile failed";
+    RECONCILES = Histogram "reconcile_duration_seconds" ["kind", "outcome"] "Time from the start of a reconcile until the object has converged or the reconcile failed";
     RETRIES = Counter "reconcile_retries" ["kind"] "Reconciles of a key whose last reconcile failed";
     PANICS = Counter "task_panics" ["task"] "Tasks that ended in an internal error; each is tried again";
     QUEUED = Gauge "workqueue_depth" [] "Keys that wait for a reconcile";

@@ -24,7 +24,7 @@ async fn stage() -> Stage {
     stage
 }
 
-/// The longest time from the begin of an outage between two polls until the operator knows it. `fate`: that of each
+/// The longest time from the start of an outage between two polls until the operator knows it. `fate`: that of each
 /// request in the outage.
 pub async fn shows_after(fate: Fate) -> Duration {
     let mut longest = Duration::ZERO;

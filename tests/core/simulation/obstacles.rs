@@ -3,6 +3,8 @@
 
 use guestlist::cache::Kind::{Membership, Partner};
 use guestlist::directory::{Import, UserRecord};
+use guestlist::engine::Input;
+use guestlist::workspace_policy::WorkspacePolicy;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -270,6 +272,35 @@ fn membership_with_the_address_of_another_can_be_deleted() {
     assert!(sim.guest(&email("bob@acme.example")).unwrap().deactivated_at.is_some());
     assert_eq!(sim.state("carol"), "Active");
     walk::is_at_rest(&mut sim);
+}
+
+#[test]
+fn policy_that_returns_unchanged_ends_the_wait() {
+    let mut sim = Sim::new(0);
+    sim.create(Partner, "acme", specs::partner(&[ALICE]));
+    sim.settle();
+    sim.engine.handle(Input::Policy(Err("failed to read the policy".to_owned())), sim.now);
+    sim.create(Membership, "erin", invited_by(ALICE));
+    sim.settle();
+    assert_eq!(ready(&sim, Membership, "erin"), ("False".to_owned(), "PolicyUnreadable".to_owned()));
+    let same = WorkspacePolicy::parse(&sim.policy).unwrap();
+    sim.engine.handle(Input::Policy(Ok(Box::new(same))), sim.now);
+    sim.settle();
+    assert_eq!(sim.state("erin"), "Invited");
+    walk::is_at_rest(&mut sim);
+}
+
+#[test]
+fn suspended_guest_keeps_its_place_in_the_quota() {
+    let mut sim = Sim::new(0);
+    walk::begin(&mut sim);
+    sim.edit(Partner, "acme", json!({"guests": {"maxGuests": 3}}));
+    sim.edit(Membership, "dave", json!({"suspended": true}));
+    sim.settle();
+    assert_eq!(sim.state("dave"), "Suspended");
+    sim.create(Membership, "erin", invited_by(ALICE));
+    sim.settle();
+    assert_eq!(ready(&sim, Membership, "erin"), ("False".to_owned(), "QuotaExceeded".to_owned()));
 }
 
 /// An orphan counts too. The operator plans both new guests at once.
