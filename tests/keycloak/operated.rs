@@ -161,7 +161,7 @@ spec:
 }
 
 #[test]
-fn accounts_imported_while_the_operator_runs_are_noticed_by_events() {
+fn import_beside_a_running_operator_is_noticed_by_events() {
     let mut stage = Stage::prepare();
     stage.operator.resync = "1h";
     stage.operator.start();
