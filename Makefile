@@ -29,7 +29,7 @@ demo-cluster: needs-cargo needs-go
 	@[ -e target/controlplane/demo ] && [ -e target/quick/guestlist ] || { \
 	  echo "The first run builds guestlist, up to 3 minutes on two cores, and needs a Kubernetes API server: etcd,"; \
 	  echo "kube-apiserver and kubectl. It takes them from KUBEBUILDER_ASSETS or PATH, fetches them by setup-envtest in"; \
-	  echo "seconds, or builds them, up to 6 minutes on two cores. Later runs take about 20 seconds."; }
+	  echo "seconds, or builds them, up to 8 minutes on two cores. Later runs take about 20 seconds."; }
 	@cd tests/controlplane && go run . build --demo --out ../../target/controlplane
 	$(DEMO_BUILD)
 	@KEEP=$(KEEP) GUESTLIST_CONTROLPLANE=$${GUESTLIST_CONTROLPLANE:-$(CURDIR)/target/controlplane/demo} examples/demo.sh

@@ -93,7 +93,7 @@ func TestLastLineIsTheReason(t *testing.T) {
 
 func TestAnnouncementCountsOnlyWhatIsBuilt(t *testing.T) {
 	got := announcement(programs[:shown], 2)
-	if got != "control plane: building etcd, kube-apiserver, kubectl from source, once; it takes up to 6 min on 2 cores" {
+	if got != "control plane: building etcd, kube-apiserver, kubectl from source, once; it takes up to 8 min on 2 cores" {
 		t.Error(got)
 	}
 }
