@@ -217,7 +217,7 @@ func goBuild(path, pkg string, vars []string, said io.Writer) error {
 		ldflags += " -X " + v
 	}
 	unfinished := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".unfinished")
-	// Without DWARF, which the linker would drop, the compiler takes a tenth less time.
+	// Without DWARF, which the linker would drop, the compiler takes a tenth less processor time (measured on etcd).
 	args := []string{"build", "-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false", "-ldflags", ldflags, "-o", unfinished}
 	if _, counted := said.(*progress); counted {
 		args = append(args, "-v") // names each package that it compiles
